@@ -1,0 +1,45 @@
+# make up     install and start everything here: broker, worker, server
+# make test   install what tests need and run the whole suite
+# make check  format, lint, types, layers
+# --no-compile below: Python compiles what it imports, which is a small part of what is installed
+PYTHON ?= python3
+PORT ?= 8050
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: up test check bench clean
+
+up: $(VENV)/server
+	@exec $(BIN)/sigmascope up --home .sigmascope --port $(PORT)
+
+test: $(VENV)/test $(VENV)/browser
+	$(BIN)/python -m pytest
+
+check: $(VENV)/test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy sigmascope backend worker
+	$(BIN)/lint-imports
+
+bench: $(VENV)/test $(VENV)/browser
+	@for name in laws tracker storage player; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
+
+$(VENV)/pip:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sigmascope needs Python 3.11 or newer, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/server: $(VENV)/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[server]'
+	@touch $@
+
+$(VENV)/test: $(VENV)/server pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[server,test]'
+	@touch $@
+
+$(VENV)/browser: $(VENV)/test
+	$(BIN)/python tools/find_browser.py --install
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

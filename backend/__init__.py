@@ -1,0 +1,1 @@
+"""The service: accepts jobs, hands them to workers, serves what they stored."""

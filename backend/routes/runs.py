@@ -1,0 +1,92 @@
+"""Runs: submit, list, look at, cancel."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from backend.deps import EngineDep, QueueDep, RunDep, SessionDep
+from backend.storage import runs
+from backend.storage.tables import RunRow
+from sigmascope.errors import BrokerUnavailableError
+from sigmascope.presets import PRESETS
+from sigmascope.schemas import JobSpec, Preset, Run, RunStatus, TrainSpec
+
+router = APIRouter(tags=["runs"])
+
+
+@router.get("/presets")
+def list_presets() -> list[Preset]:
+    """Named starting points, with the full specification each stands for."""
+    return [
+        Preset(name=name, title=preset["title"], spec=TrainSpec.model_validate({"preset": name}))
+        for name, preset in PRESETS.items()
+    ]
+
+
+@router.post("/runs", status_code=201)
+def submit_run(spec: JobSpec, engine: EngineDep, queue: QueueDep) -> Run:
+    """Queue a run. 422 names the field that is wrong; 503: the queue is down, the run `failed`."""
+    now = time.time()
+    with engine.begin() as connection:
+        run_id = runs.create(
+            connection,
+            kind=spec.kind,
+            name=spec.name.strip() or spec.preset or spec.model.kind,
+            spec=spec.model_dump(mode="json"),
+            total_steps=spec.batches,
+            now=now,
+        )
+    try:
+        queue.send(run_id, spec.device)
+    except BrokerUnavailableError as error:
+        with engine.begin() as connection:
+            runs.fail_queued(connection, run_id, error=str(error), now=time.time())
+        raise
+    return _reload(engine, run_id)
+
+
+@router.get("/runs")
+def list_runs(
+    session: SessionDep,
+    limit: Annotated[int, Query(ge=1, le=1000, description="at most so many")] = 100,
+    status: Annotated[RunStatus | None, Query(description="only runs in this status")] = None,
+) -> list[Run]:
+    """Runs, newest first."""
+    return [as_schema(row) for row in runs.newest(session, limit=limit, status=status)]
+
+
+@router.get("/runs/{run_id}")
+def get_run(run: RunDep) -> Run:
+    """404 if absent; safe to poll."""
+    return as_schema(run)
+
+
+@router.post("/runs/{run_id}/cancel")
+def cancel_run(run: RunDep, engine: EngineDep) -> Run:
+    """Cancel at once when queued, at its next commit when running; what was recorded stays."""
+    with engine.begin() as connection:
+        runs.request_cancel(connection, run.id, now=time.time())
+    return _reload(engine, run.id)
+
+
+def as_schema(row: RunRow) -> Run:
+    """The answer for a row."""
+    running = row.status == RunStatus.running
+    rate = row.rate if running else None
+    return Run.model_validate(
+        {
+            **{name: getattr(row, name) for name in Run.model_fields if hasattr(row, name)},
+            "batches_per_second": rate,
+            "seconds_left": (row.total_steps - row.step) / rate if rate else None,
+        }
+    )
+
+
+def _reload(engine: EngineDep, run_id: str) -> Run:
+    # A connection of its own: the request's may still read the state before the write.
+    with runs.reading_session(engine) as session:
+        row = session.get_one(RunRow, run_id)
+        return as_schema(row)

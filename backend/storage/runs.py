@@ -1,0 +1,225 @@
+"""The life of a run, as transactions.
+
+A run is *claimed* by a worker with a lease and an attempt number. Every later write names that attempt and
+has no effect once another attempt has begun: queues may deliver twice and workers may die, results appear
+once. ``now`` is always an argument, in seconds since the epoch.
+
+    queued ──claim──> running ──finish──> finished | failed | cancelled
+       ^                 │
+       └──release, reap──┘
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from backend.storage.session import reading
+from backend.storage.tables import (
+    LawFitRow,
+    LayerRow,
+    MetricsRow,
+    NoiseRow,
+    RunRow,
+    SpectrumRow,
+    TrajectoryRow,
+)
+from sigmascope.errors import LeaseLostError
+
+RECORDED = (SpectrumRow, TrajectoryRow, LawFitRow, NoiseRow, MetricsRow, LayerRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on a run: what to do, and the attempt number that fences every write."""
+
+    run_id: str
+    attempt: int
+    spec: dict[str, Any]
+
+
+def create(
+    connection: Connection, *, kind: str, name: str, spec: dict[str, Any], total_steps: int, now: float
+) -> str:
+    """Insert a queued run and return its id."""
+    run_id = secrets.token_hex(5)
+    connection.execute(
+        insert(RunRow).values(
+            id=run_id, kind=kind, name=name, spec=spec, status="queued", attempt=0, crashes=0, queued_at=now,
+            cancel_requested=False, step=0, total_steps=total_steps, created_at=now, versions={},
+        )
+    )  # fmt: skip
+    return run_id
+
+
+def get(session: Session, run_id: str) -> RunRow | None:
+    """The run, or None."""
+    return session.get(RunRow, run_id)
+
+
+def newest(session: Session, *, limit: int, status: str | None = None) -> Sequence[RunRow]:
+    """Runs, newest first."""
+    query = select(RunRow).order_by(RunRow.created_at.desc(), RunRow.id).limit(limit)
+    return session.scalars(query.where(RunRow.status == status) if status else query).all()
+
+
+def count_by_status(session: Session) -> dict[str, int]:
+    """How many runs there are in each status."""
+    rows = session.execute(select(RunRow.status, func.count()).group_by(RunRow.status))
+    return {row[0]: row[1] for row in rows}
+
+
+def claim(
+    connection: Connection,
+    run_id: str,
+    *,
+    owner: str,
+    now: float,
+    lease_seconds: float,
+    versions: dict[str, str],
+) -> Claim | None:
+    """Take a queued run, or one whose lease ran out; None when it is not to be had.
+
+    Whatever an earlier attempt recorded is removed in the same transaction: the run starts clean.
+    """
+    free = or_(RunRow.status == "queued", and_(RunRow.status == "running", RunRow.lease_until < now))
+    row = connection.execute(
+        update(RunRow)
+        .where(RunRow.id == run_id, free, RunRow.cancel_requested.is_(False))
+        .values(
+            status="running", owner=owner, attempt=RunRow.attempt + 1,
+            crashes=RunRow.crashes + case((RunRow.status == "running", 1), else_=0),
+            lease_until=now + lease_seconds,
+            started_at=func.coalesce(RunRow.started_at, now), step=0, rate=None, versions=versions,
+        )
+        .returning(RunRow.attempt, RunRow.spec)
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        return None
+    if row.attempt > 1:
+        for table in RECORDED:
+            connection.execute(delete(table).where(table.run_id == run_id))
+    return Claim(run_id, row.attempt, row.spec)
+
+
+def advance(connection: Connection, held: Claim, *, lease_until: float, **values: Any) -> bool:
+    """Renew the lease and set columns of the run; True when its cancellation was asked for.
+
+    Raises:
+        LeaseLostError: another attempt owns the run, or it ended; roll the transaction back.
+    """
+    row = connection.execute(
+        update(RunRow)
+        .where(RunRow.id == held.run_id, RunRow.attempt == held.attempt, RunRow.status == "running")
+        .values(lease_until=lease_until, **values)
+        .returning(RunRow.cancel_requested)
+    ).one_or_none()
+    if row is None:
+        raise LeaseLostError(f"run {held.run_id}, attempt {held.attempt}: another attempt owns it now")
+    return bool(row.cancel_requested)
+
+
+def finish(connection: Connection, held: Claim, *, status: str, error: str | None, now: float) -> bool:
+    """End the run; False when this attempt no longer owned it."""
+    result = connection.execute(
+        update(RunRow)
+        .where(RunRow.id == held.run_id, RunRow.attempt == held.attempt, RunRow.status == "running")
+        .values(status=status, error=error, finished_at=now, lease_until=None, owner=None)
+    )
+    return result.rowcount == 1
+
+
+def fail_queued(connection: Connection, run_id: str, *, error: str, now: float) -> None:
+    """Fail a run that never reached the queue."""
+    connection.execute(
+        update(RunRow)
+        .where(RunRow.id == run_id, RunRow.status == "queued")
+        .values(status="failed", error=error, finished_at=now)
+    )
+
+
+def request_cancel(connection: Connection, run_id: str, *, now: float) -> None:
+    """Cancel: at once when queued, at its next commit when running; nothing when it has ended."""
+    connection.execute(
+        update(RunRow)
+        .where(RunRow.id == run_id, RunRow.status.in_(("queued", "running")))
+        .values(
+            cancel_requested=True,
+            status=case((RunRow.status == "queued", "cancelled"), else_=RunRow.status),
+            finished_at=case((RunRow.status == "queued", now), else_=RunRow.finished_at),
+        )
+    )
+
+
+def release(connection: Connection, *, owner: str, now: float) -> list[str]:
+    """Put every run that ``owner`` works on back into the queue, and return their ids.
+
+    For an orderly stop: it counts as no crash. The owner's next write fails and so ends its work. A run whose
+    cancellation was asked for is cancelled.
+    """
+    rows = connection.execute(
+        update(RunRow)
+        .where(RunRow.status == "running", RunRow.owner == owner)
+        .values(queued_at=now, **_given_up(now))
+        .returning(RunRow.id, RunRow.status)
+    )
+    return [row.id for row in rows if row.status == "queued"]
+
+
+def reap(connection: Connection, *, now: float, max_crashes: int) -> list[tuple[str, str]]:
+    """Deal with runs whose lease ran out; the (id, device) of those that are queued again.
+
+    One whose cancellation was asked for is cancelled; one whose worker died ``max_crashes`` times is failed.
+    """
+    expired = (RunRow.status == "running", RunRow.lease_until < now)
+    connection.execute(
+        update(RunRow)
+        .where(*expired, RunRow.crashes + 1 >= max_crashes, RunRow.cancel_requested.is_(False))
+        .values(
+            status="failed", crashes=RunRow.crashes + 1, finished_at=now, lease_until=None, owner=None,
+            error=f"its worker died {max_crashes} times while running it; the worker's log may say why",
+        )
+    )  # fmt: skip
+    rows = connection.execute(
+        update(RunRow)
+        .where(*expired)
+        .values(crashes=RunRow.crashes + 1, queued_at=now, **_given_up(now))
+        .returning(RunRow.id, RunRow.status, RunRow.spec)
+    )
+    return [(row.id, row.spec["device"]) for row in rows if row.status == "queued"]
+
+
+def _given_up(now: float) -> dict[str, Any]:
+    # What becomes of a running run that its worker leaves: the queue, or its end if that was asked for
+    return {
+        "status": case((RunRow.cancel_requested.is_(True), "cancelled"), else_="queued"),
+        "finished_at": case((RunRow.cancel_requested.is_(True), now), else_=None),
+        "lease_until": None,
+        "owner": None,
+    }
+
+
+def waiting(
+    connection: Connection, *, queued_before: float, now: float, on: Callable[[str], bool]
+) -> list[tuple[str, str]]:
+    """The (id, device) of runs queued since before ``queued_before`` on a device that ``on`` accepts.
+
+    Their wait starts anew with ``now``. For sending again what a broker may have lost; a message too many
+    does nothing.
+    """
+    overdue = (RunRow.status == "queued", RunRow.queued_at <= queued_before)
+    rows = connection.execute(select(RunRow.id, RunRow.spec).where(*overdue)).all()
+    found = [(row.id, row.spec["device"]) for row in rows if on(row.spec["device"])]
+    ids = [run_id for run_id, _ in found]
+    connection.execute(update(RunRow).where(*overdue, RunRow.id.in_(ids)).values(queued_at=now))
+    return found
+
+
+def reading_session(engine: Engine) -> Session:
+    """A session over :func:`backend.storage.session.reading`; use it in a ``with`` statement."""
+    return Session(reading(engine))

@@ -1,0 +1,1 @@
+"""The dashboard: Dash on FastAPI. It speaks REST only and computes nothing."""

@@ -1,0 +1,80 @@
+"""What the pages ask of the service, asynchronously: a synchronous client would block every other visitor."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from sigmascope.errors import NotFoundError, ServiceError
+from sigmascope.schemas import Preset, Problem, Run
+
+_RUNS = TypeAdapter(list[Run])
+_PRESETS = TypeAdapter(list[Preset])
+
+
+class RefusedError(ServiceError):
+    """The service refused, and said why in ``problem``."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+class Api:
+    """The REST API at ``base_url`` (scheme, host and port), over one pool of connections.
+
+    Every method raises ``NotFoundError`` on 404, ``RefusedError`` on any other error that the service
+    explains, and ``ServiceError`` when it does not answer.
+    """
+
+    def __init__(self, base_url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=f"{base_url}/api/v1", timeout=15, transport=transport, trust_env=False
+        )
+
+    async def runs(self, *, limit: int = 200) -> list[Run]:
+        """The newest ``limit`` runs, newest first."""
+        return _RUNS.validate_python(await self._call("GET", "/runs", params={"limit": limit}))
+
+    async def run(self, run_id: str) -> Run:
+        """One run."""
+        return Run.model_validate(await self._call("GET", f"/runs/{quote(run_id, safe='')}"))
+
+    async def presets(self) -> list[Preset]:
+        """All presets, each with its full specification."""
+        return _PRESETS.validate_python(await self._call("GET", "/presets"))
+
+    async def submit(self, spec: dict[str, Any]) -> Run:
+        """Queue a run. ``spec`` goes out as it is: the service judges it, and its words reach the user."""
+        return Run.model_validate(await self._call("POST", "/runs", json=spec))
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._http.aclose()
+
+    async def _call(self, method: str, path: str, **more: Any) -> Any:
+        try:
+            answer = await self._http.request(method, path, **more)
+        except httpx.HTTPError as error:
+            raise ServiceError(
+                f"The service at {self._http.base_url} does not answer "
+                f"({type(error).__name__}); is it running?"
+            ) from error
+        if answer.is_success:
+            return answer.json()
+        problem = _problem(answer)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise NotFoundError(problem.detail)
+        raise RefusedError(problem)
+
+
+def _problem(answer: httpx.Response) -> Problem:
+    try:
+        return Problem.model_validate(answer.json())
+    except (ValueError, ValidationError):
+        return Problem(
+            error="ServiceError", detail=f"The service answered {answer.status_code} without a reason."
+        )

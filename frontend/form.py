@@ -1,0 +1,133 @@
+"""A form from a JSON schema: titles, descriptions and bounds are those of the type the service checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import dash_mantine_components as dmc
+
+Kind = Literal["integer", "number", "text", "choice"]
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One input. ``path`` is dotted (``model.width``); ``bounds`` reads like ``1 … 8,192`` or is empty."""
+
+    path: str
+    kind: Kind
+    title: str
+    description: str
+    default: Any
+    minimum: float | None = None
+    maximum: float | None = None
+    bounds: str = ""
+    choices: tuple[str, ...] = ()
+
+
+def form_fields(
+    schema: dict[str, Any], *, skip: frozenset[str] = frozenset({"kind", "preset"})
+) -> list[FormField]:
+    """The fields of ``schema`` in order, those of nested models in place; discriminators are left out."""
+    return _walk(schema, definitions=schema.get("$defs", {}), prefix="", skip=skip)
+
+
+def _walk(
+    schema: dict[str, Any], *, definitions: dict[str, Any], prefix: str, skip: frozenset[str]
+) -> list[FormField]:
+    found: list[FormField] = []
+    for name, spec in schema.get("properties", {}).items():
+        if name in skip:
+            continue
+        nested = _resolve(spec, definitions)
+        if nested.get("type") == "object":
+            found += _walk(nested, definitions=definitions, prefix=f"{prefix}{name}.", skip=skip)
+        else:
+            found.append(_field(f"{prefix}{name}", nested))
+    return found
+
+
+def _resolve(spec: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    reference = spec.get("$ref")
+    return {**definitions[reference.rsplit("/", 1)[-1]], **spec} if reference else spec
+
+
+def _field(path: str, spec: dict[str, Any]) -> FormField:
+    choices = tuple(str(c) for c in spec.get("enum", [spec["const"]] if "const" in spec else []))
+    kinds: dict[str, Kind] = {"integer": "integer", "number": "number"}
+    return FormField(
+        path=path,
+        kind="choice" if choices else kinds.get(spec.get("type", ""), "text"),
+        title=spec.get("title", path),
+        description=spec.get("description", ""),
+        default=spec.get("default"),
+        minimum=spec.get("minimum", spec.get("exclusiveMinimum")),
+        maximum=spec.get("maximum", spec.get("exclusiveMaximum")),
+        bounds=_bounds(spec),
+        choices=choices,
+    )
+
+
+def _bounds(spec: dict[str, Any]) -> str:
+    low, high = spec.get("minimum"), spec.get("maximum")
+    if low is not None and high is not None:
+        return f"{low:,} … {high:,}"
+    if low is not None:
+        return f"at least {low:,}"
+    if "exclusiveMinimum" in spec:
+        return f"above {spec['exclusiveMinimum']:,}" + (f", up to {high:,.0f}" if high is not None else "")
+    return ""
+
+
+def control_id(path: str) -> dict[str, str]:
+    """The Dash id of a field's control."""
+    return {"type": "spec", "path": path}
+
+
+def control(field: FormField) -> Any:
+    """The input for ``field``. Nothing is clamped: what is out of bounds, the service refuses by name."""
+    about = " · ".join(part for part in (field.description, field.bounds) if part)
+    common: dict[str, Any] = {
+        "id": control_id(field.path),
+        "label": field.title,
+        "description": about or None,
+        "size": "sm",
+        "value": field.default,
+    }
+    if field.kind == "choice":
+        return dmc.Select(
+            data=list(field.choices), allowDeselect=False, disabled=len(field.choices) == 1, **common
+        )
+    if field.kind == "text":
+        return dmc.TextInput(**common)
+    return dmc.NumberInput(
+        clampBehavior="none",
+        allowDecimal=field.kind == "number",
+        thousandSeparator=",",
+        hideControls=True,
+        **common,
+    )
+
+
+def nested(values: dict[str, Any]) -> dict[str, Any]:
+    """``{"model.width": 8}`` to ``{"model": {"width": 8}}``; empty inputs are left to the preset."""
+    tree: dict[str, Any] = {}
+    for path, value in values.items():
+        if value is None or value == "":
+            continue
+        *parents, leaf = path.split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = value
+    return tree
+
+
+def at_path(tree: dict[str, Any], path: str) -> Any:
+    """The value at a dotted path, or None."""
+    node: Any = tree
+    for part in path.split("."):
+        if not isinstance(node, dict):
+            return None
+        node = node.get(part)
+    return node

@@ -1,0 +1,243 @@
+"""The list of runs, live, and the drawer that starts a new one. Address ``/``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ALL, Dash, Input, Output, State, dcc, html, no_update
+
+from frontend.api import Api
+from frontend.components import problem_alert
+from frontend.form import FormField, at_path, control, control_id, form_fields, nested
+from sigmascope.errors import SigmascopeError
+from sigmascope.schemas import Preset, Run, RunStatus, TrainSpec
+
+REFRESH_MS = 1000
+COLUMNS = ("Run", "Status", "Progress", "Batches/s", "Time left", "Model", "Started")
+# What one chooses for nearly every run; the rest is folded under "All settings".
+MAIN_FIELDS = ("name", "batches", "learning_rate", "model.width", "batch_size", "seed")
+
+
+async def layout(api: Api) -> html.Div:
+    """The page, with the runs of this moment in it."""
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.Div([html.H1("Runs"), html.P(_INTRODUCTION, className="muted")]),
+                    dmc.Button("New run", id="new-run", size="sm"),
+                ],
+                className="page-head",
+            ),
+            html.Div(await _table_or_problem(api), id="runs"),
+            dcc.Interval(id="runs-clock", interval=REFRESH_MS),
+            await _drawer(api),
+        ],
+        className="page",
+    )
+
+
+_INTRODUCTION = "Every training run records all singular values of every weight matrix after each batch."
+
+
+async def _table_or_problem(api: Api) -> Any:
+    try:
+        return table(await api.runs(), now=datetime.now(UTC))
+    except SigmascopeError as error:
+        return problem_alert(error, title="The list of runs cannot be read")
+
+
+def table(runs: list[Run], *, now: datetime) -> html.Div:
+    """The table of ``runs``, or what to do when there is none."""
+    if not runs:
+        return html.Div(
+            [
+                html.H2("No run yet"),
+                html.P("Press New run and keep the preset demo: a small network on MNIST, under a minute."),
+                html.P(["Or from a terminal: ", html.Code("sigmascope submit demo")], className="muted"),
+            ],
+            className="empty",
+        )
+    head = html.Thead(html.Tr([html.Th(name, scope="col") for name in COLUMNS]))
+    body = html.Tbody([_row(run, now=now) for run in runs])
+    return html.Div(html.Table([head, body], className="runs-table"), className="table-frame")
+
+
+def _row(run: Run, *, now: datetime) -> html.Tr:
+    share = run.step / run.total_steps if run.total_steps else 0.0
+    name = dcc.Link(run.name or run.id, href=f"/runs/{run.id}", className="row-link")
+    about = html.Span(
+        " · ".join(p for p in (run.spec.preset or "", run.id if run.name else "") if p), className="muted"
+    )
+    cells = [
+        html.Th([name, about], scope="row"),
+        html.Td([status_badge(run), *_reason(run)]),
+        html.Td(_progress(share, run)),
+        html.Td(_rate(run), className="figure"),
+        html.Td(_left(run), className="figure"),
+        html.Td([_model(run.spec), html.Span(run.spec.dataset, className="muted")], className="two-lines"),
+        html.Td(ago(run.started_at, now=now), className="figure", title=_exact(run.started_at)),
+    ]
+    return html.Tr(cells, **{"data-run": run.id})
+
+
+def status_badge(run: Run) -> html.Span:
+    """The status as a word with a coloured dot."""
+    return html.Span(run.status.value, className="status", **{"data-status": run.status.value})
+
+
+def _reason(run: Run) -> list[Any]:
+    return [html.Span(run.error, className="row-error", title=run.error)] if run.error else []
+
+
+def _progress(share: float, run: Run) -> html.Div:
+    bar = html.Div(
+        html.Div(className="bar-fill", style={"transform": f"scaleX({share:.4f})"}), className="bar"
+    )
+    return html.Div(
+        [bar, html.Span(f"{int(100 * share)} %", className="figure")], className="progress", title=_steps(run)
+    )
+
+
+def _steps(run: Run) -> str:
+    return f"{run.step:,} of {run.total_steps:,} batches"
+
+
+def _rate(run: Run) -> str:
+    return f"{run.batches_per_second:.3g}" if run.batches_per_second is not None else "–"
+
+
+def _left(run: Run) -> str:
+    return (
+        _duration(run.seconds_left)
+        if run.status is RunStatus.running and run.seconds_left is not None
+        else "–"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _model(spec: TrainSpec) -> str:
+    return f"MLP {spec.model.depth} × {spec.model.width}, η = {spec.learning_rate:g}"
+
+
+def _exact(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="seconds") if moment else ""
+
+
+def ago(moment: datetime | None, *, now: datetime) -> str:
+    """How long ago ``moment`` was, in one unit; a dash when it has not come."""
+    if moment is None:
+        return "–"
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    seconds = max(0.0, (now - aware).total_seconds())
+    if seconds < 5:
+        return "just now"
+    if seconds < 86_400:
+        return f"{_duration(seconds)} ago"
+    return f"{seconds / 86_400:.0f} d ago"
+
+
+async def _drawer(api: Api) -> dmc.Drawer:
+    try:
+        content: list[Any] = _form(await api.presets())
+    except SigmascopeError as error:
+        content = [problem_alert(error, title="The presets cannot be read")]
+    return dmc.Drawer(
+        content,
+        id="new-run-drawer",
+        title="New run",
+        position="right",
+        size=460,
+        padding="lg",
+        closeButtonProps={"aria-label": "Close"},
+    )
+
+
+def _form(presets: list[Preset]) -> list[Any]:
+    fields = {field.path: field for field in form_fields(TrainSpec.model_json_schema())}
+    main = [fields.pop(path) for path in MAIN_FIELDS if path in fields]
+    rest = list(fields.values())
+    return [
+        dcc.Store(id="presets", data={p.name: p.model_dump(mode="json") for p in presets}),
+        dmc.Select(
+            id="preset",
+            label="Preset",
+            description=presets[0].title if presets else "",
+            data=[preset.name for preset in presets],
+            value=presets[0].name if presets else None,
+            allowDeselect=False,
+        ),
+        html.Div([control(_from_preset(f, presets)) for f in main], className="form-grid"),
+        html.Details(
+            [
+                html.Summary("All settings"),
+                html.Div([control(_from_preset(f, presets)) for f in rest], className="form-grid"),
+            ]
+        ),
+        html.Div(id="submit-problem", role="alert"),
+        dmc.Button("Start run", id="submit-run", fullWidth=True, mt="md"),
+    ]
+
+
+def _from_preset(field: FormField, presets: list[Preset]) -> FormField:
+    if not presets or field.path == "name":
+        return field
+    value = at_path(presets[0].spec.model_dump(mode="json"), field.path)
+    return field if value is None else replace(field, default=value)
+
+
+def register(app: Dash, api: Api) -> None:
+    """The callbacks of this page."""
+
+    @app.callback(Output("runs", "children"), Input("runs-clock", "n_intervals"), prevent_initial_call=True)
+    async def refresh(_ticks: int) -> Any:
+        return await _table_or_problem(api)
+
+    @app.callback(Output("new-run-drawer", "opened"), Input("new-run", "n_clicks"), prevent_initial_call=True)
+    async def open_drawer(clicks: int | None) -> bool:
+        return bool(clicks)
+
+    @app.callback(
+        Output(control_id(ALL), "value"),  # type: ignore[arg-type]
+        Output("preset", "description"),
+        Input("preset", "value"),
+        State("presets", "data"),
+        State(control_id(ALL), "id"),  # type: ignore[arg-type]
+        State(control_id(ALL), "value"),  # type: ignore[arg-type]
+        prevent_initial_call=True,
+    )
+    async def fill(name: str, presets: dict[str, Any], ids: list[dict[str, str]], old: list[Any]) -> Any:
+        preset = presets[name]
+        values = [at_path(preset["spec"], i["path"]) for i in ids]
+        kept = [
+            o if i["path"] == "name" or v is None else v for i, v, o in zip(ids, values, old, strict=True)
+        ]
+        return kept, preset["title"]
+
+    @app.callback(
+        Output("location", "pathname"),
+        Output("submit-problem", "children"),
+        Input("submit-run", "n_clicks"),
+        State("preset", "value"),
+        State(control_id(ALL), "id"),  # type: ignore[arg-type]
+        State(control_id(ALL), "value"),  # type: ignore[arg-type]
+        running=[(Output("submit-run", "loading"), True, False)],
+        prevent_initial_call=True,
+    )
+    async def submit(clicks: int | None, preset: str, ids: list[dict[str, str]], values: list[Any]) -> Any:
+        if not clicks:  # Dash calls once when the button appears: its outputs were there before it
+            return no_update, no_update
+        chosen = nested({i["path"]: v for i, v in zip(ids, values, strict=True)})
+        try:
+            run = await api.submit({"kind": "train", "preset": preset, **chosen})
+        except SigmascopeError as error:
+            return no_update, problem_alert(error, title="The run was not started")
+        return f"/runs/{run.id}", None

@@ -1,0 +1,104 @@
+"""A run's recorded data as one file: NumPy archive, Parquet or CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from sigmascope.client import Client
+from sigmascope.errors import InvalidValueError
+from sigmascope.schemas import ExportFormat
+
+COLUMNS = ("layer", "step", "k", "singular_value", "algorithm1", "subspace")
+
+
+def export(client: Client, run_id: str, path: Path, form: ExportFormat) -> None:
+    """Write what the run has recorded so far.
+
+    Raises:
+        InvalidValueError: nothing is recorded yet.
+        NotFoundError: there is no such run.
+    """
+    run = client.run(run_id)
+    names = [layer.name for layer in client.layers(run_id)]
+    if not names:
+        raise InvalidValueError(f"run {run_id} is {run.status} and has recorded nothing to export yet")
+    writers: dict[ExportFormat, Callable[[Client, str, list[str], Path], None]] = {
+        ExportFormat.npz: _npz,
+        ExportFormat.parquet: _parquet,
+        ExportFormat.csv: _csv,
+    }
+    writers[form](client, run_id, names, path)
+
+
+def _npz(client: Client, run_id: str, layers: list[str], path: Path) -> None:
+    arrays: dict[str, Any] = {}
+    for name in layers:
+        arrays[f"{name}/steps"], arrays[f"{name}/singular_values"] = client.spectra(run_id, name)
+        steps = arrays[f"{name}/steps"]
+        for predictor in ("algorithm1", "subspace"):
+            arrays[f"{name}/{predictor}"] = _trajectory(client, run_id, name, predictor, steps)
+        laws = client.laws(run_id, name)
+        for quantity, values in {"steps": laws.steps, **laws.fits}.items():
+            arrays[f"{name}/laws/{quantity}"] = np.array(values, dtype=float)
+    arrays["run"] = np.array(client.run(run_id).model_dump_json())
+    metrics = client.metrics(run_id)
+    arrays["metrics/steps"] = np.array(metrics.steps)
+    for name, values in metrics.values.items():
+        arrays[f"metrics/{name}"] = np.array(values, dtype=float)
+    with path.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def _parquet(client: Client, run_id: str, layers: list[str], path: Path) -> None:
+    schema = pa.schema(
+        [("layer", pa.string()), ("step", pa.int32()), ("k", pa.int32())]
+        + [(name, pa.float32()) for name in COLUMNS[3:]]
+    )
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for columns in _tables(client, run_id, layers):
+            writer.write_table(pa.table(columns, schema=schema))
+
+
+def _csv(client: Client, run_id: str, layers: list[str], path: Path) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for columns in _tables(client, run_id, layers):
+            rows = zip(*(columns[name] for name in COLUMNS), strict=True)
+            writer.writerows(["" if one != one else one for one in row] for row in rows)
+
+
+def _tables(client: Client, run_id: str, layers: list[str]) -> Iterator[dict[str, Any]]:
+    # One layer at a time, so that memory holds one layer
+    for name in layers:
+        steps, values = client.spectra(run_id, name)
+        rows, n = values.shape
+        predictions = {}
+        for predictor in ("algorithm1", "subspace"):
+            top = _trajectory(client, run_id, name, predictor, steps)
+            table = np.full((rows, n), np.nan, np.float32)
+            table[:, : top.shape[1]] = top
+            predictions[predictor] = table.ravel()
+        yield {
+            "layer": [name] * (rows * n),
+            "step": np.repeat(steps, n),
+            "k": np.tile(np.arange(1, n + 1), rows),
+            "singular_value": values.ravel(),
+            **predictions,
+        }
+
+
+def _trajectory(
+    client: Client, run_id: str, layer: str, predictor: str, steps: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    # A run that goes on has recorded more since its spectra were read: exactly these steps
+    of_steps, values = client.trajectory(run_id, layer, predictor)
+    return values[np.isin(of_steps, steps)]

@@ -1,0 +1,160 @@
+"""Mini-batch noise of every linear layer's gradient, from what the ordinary backward pass computes anyway."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from sigmascope.errors import InvalidValueError, NumericalError
+from sigmascope.records import GradientNoise
+from sigmascope.theory.noise import beta1, diffusion, gradient_variance
+
+# Input x and output gradient delta of each use of a layer in one pass, by the forward call that made it.
+Uses = dict[object, tuple[torch.Tensor, torch.Tensor]]
+
+
+class GradientNoiseMeter:
+    """Measures ``GradientNoise`` of linear layers by hooks; a context manager that removes them.
+
+    A layer's gradient is a sum over samples, g_batch = (1/B) sum_i g_i, with g_i = sum_t delta_it x_it^T
+    over the T positions of sample i (T = 1 in an MLP, where g_i has rank one). Hooks catch the layer's
+    input x and the gradient of its output, which is delta / B for a loss averaged over the batch, so that
+
+        ||g_i||^2 = B^2 sum_{t,s} (delta_it . delta_is)(x_it . x_is)      (T = 1: B^2 ||delta_i||^2 ||x_i||^2)
+
+    costs O(B (m + n)) beside the O(B m n) of the pass itself, and no per-sample gradient is ever formed.
+    From their sum and ||g_batch||^2 follow C, beta1 and D by :mod:`sigmascope.theory.noise`.
+
+    Nothing in the model, its gradients or the random state is touched: training is the same, bit for bit.
+
+    Requires: a loss averaged (not summed) over samples, the sample index first in every layer's input, and
+    ``zero_grad`` before each backward pass, so that ``weight.grad`` is that of one batch. A layer used
+    several times in one pass counts as one with so many more positions.
+
+    Args:
+        layers: linear layers by name.
+        sample_count: N, the size of the data set that batches are drawn from.
+
+    Raises:
+        InvalidValueError: N below 1.
+    """
+
+    def __init__(self, layers: Mapping[str, nn.Linear], *, sample_count: int) -> None:
+        if sample_count < 1:
+            raise InvalidValueError(
+                f"sample_count must be at least 1, got {sample_count}: pass the size of the training set"
+            )
+        self._layers = dict(layers)
+        self._sample_count = sample_count
+        self._uses: dict[str, Uses] = {name: {} for name in layers}
+        self._handles = [self._watch(name, layer) for name, layer in self._layers.items()]
+
+    def __enter__(self) -> GradientNoiseMeter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the hooks and forget what they caught; safe to call twice."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self._forget()
+
+    @torch.no_grad()
+    def measure(self, *, learning_rate: float) -> dict[str, GradientNoise]:
+        """The noise of the batch whose backward pass ran last, by layer; then forget that batch.
+
+        A layer is left out when there is nothing to measure: it is frozen, took no part in the pass, or the
+        batch has a single sample, whose variance is unknown.
+
+        Raises:
+            InvalidValueError: the batch is larger than ``sample_count``, or the positions of a layer that is
+                used several times in one pass hold different numbers of samples.
+            NumericalError: a gradient holds NaN or infinity; the message names the layer.
+        """
+        measured = {}
+        for name, layer in self._layers.items():
+            gradient = layer.weight.grad
+            if self._uses[name] and gradient is not None:
+                x, delta = self._by_sample(name)
+                if len(x) > 1:
+                    measured[name] = self._noise(name, x, delta, gradient, learning_rate=learning_rate)
+        self._forget()
+        return measured
+
+    def _watch(self, name: str, layer: nn.Linear) -> RemovableHandle:
+        uses = self._uses[name]
+
+        def after_forward(_: nn.Module, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+            x = inputs[0].detach()
+            if not output.requires_grad or x.ndim < 2:  # evaluation, or a single sample without batch index
+                return
+            # A pass whose backward ran and that nobody measured belongs to an earlier batch.
+            uses.clear()
+            call = object()
+
+            def after_backward(delta: torch.Tensor) -> None:
+                uses[call] = (x, delta.detach())
+
+            output.register_hook(after_backward)  # type: ignore[no-untyped-call]
+
+        return layer.register_forward_hook(after_forward)
+
+    def _by_sample(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs (B, T, columns) and deltas (B, T, rows), the positions of all uses side by side."""
+        uses = list(self._uses[name].values())
+        sizes = {len(x) for x, _ in uses}
+        if len(sizes) > 1:
+            raise InvalidValueError(
+                f"layer {name} was used with {sorted(sizes)} samples in one pass; gradient noise needs the "
+                "same samples in each use: leave the layer out of those measured"
+            )
+        xs = [x.reshape(len(x), -1, x.shape[-1]) for x, _ in uses]
+        deltas = [delta.reshape(len(delta), -1, delta.shape[-1]) for _, delta in uses]
+        return torch.cat(xs, dim=1).float(), torch.cat(deltas, dim=1).float()
+
+    def _noise(
+        self,
+        name: str,
+        x: torch.Tensor,
+        delta: torch.Tensor,
+        gradient: torch.Tensor,
+        *,
+        learning_rate: float,
+    ) -> GradientNoise:
+        batch = len(x)
+        sum_of_squares = batch**2 * float(_squared_norms(x, delta).double().sum())
+        gradient_norm = float(torch.linalg.vector_norm(gradient, dtype=torch.float32))
+        if not math.isfinite(sum_of_squares) or not math.isfinite(gradient_norm):
+            raise NumericalError(f"layer {name}: the gradient holds NaN or infinity; lower the learning rate")
+        entries, samples = gradient.numel(), self._sample_count
+        C = gradient_variance(sum_of_squares, gradient_norm**2, entries=entries, batch_size=batch)
+        return GradientNoise(
+            gradient_norm=gradient_norm,
+            beta1=beta1(C, entries=entries, batch_size=batch, samples=samples),
+            # A schedule may begin or end at 0: weights that do not move do not diffuse.
+            diffusion=diffusion(C, learning_rate=learning_rate, batch_size=batch, samples=samples)
+            if learning_rate != 0
+            else 0.0,
+        )
+
+    def _forget(self) -> None:
+        for uses in self._uses.values():
+            uses.clear()
+
+
+def _squared_norms(x: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:
+    """(B,): ||sum_t delta_it x_it^T||^2_F from x (B, T, columns) and delta (B, T, rows)."""
+    if x.shape[1] == 1:
+        return x.square().sum((1, 2)) * delta.square().sum((1, 2))
+    return ((x @ x.mT) * (delta @ delta.mT)).sum((1, 2))

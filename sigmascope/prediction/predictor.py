@@ -1,0 +1,106 @@
+"""What every tracker of the largest singular values offers, and the checks that all of them share."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+
+from sigmascope.errors import InvalidValueError, NumericalError
+from sigmascope.spectra.orientation import tall
+
+
+class Predictor(Protocol):
+    """Follows the k largest singular values of W from W_0 and the weight changes alone.
+
+    A predictor never sees W after step 0. It keeps no autograd graph and draws no random numbers, so
+    training is the same, bit for bit, with and without it.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name under which its trajectory is recorded."""
+        ...
+
+    def start(self, W0: torch.Tensor) -> None:
+        """Forget everything and begin at ``W0`` (either orientation).
+
+        Raises:
+            InvalidValueError: k exceeds min(m, n), or ``W0`` is no real matrix.
+            NumericalError: ``W0`` holds NaN or infinity.
+        """
+        ...
+
+    def step(self, G: torch.Tensor) -> None:
+        """Advance by the weight change ``G`` = -eta grad L of one batch, in the orientation of ``W0``.
+
+        Raises:
+            InvalidValueError: called before ``start``, or ``G`` is not of the shape of ``W0``.
+            NumericalError: ``G`` holds NaN or infinity; ``start`` anew before the next step.
+        """
+        ...
+
+    @property
+    def singular_values(self) -> torch.Tensor:
+        """(k,) float32 on the CPU, descending.
+
+        Raises:
+            InvalidValueError: called before ``start``.
+        """
+        ...
+
+
+def require_positive_k(k: int) -> int:
+    """``k`` itself.
+
+    Raises:
+        InvalidValueError: k is below 1.
+    """
+    if k < 1:
+        raise InvalidValueError(f"k must be at least 1, got {k}: track one singular value or more")
+    return k
+
+
+def initial_matrix(W0: torch.Tensor, k: int) -> torch.Tensor:
+    """(m, n) with m >= n: the predictor's view of ``W0``, checked to have k singular values, all finite."""
+    view = tall(W0)
+    if k > view.shape[1]:
+        raise InvalidValueError(
+            f"k must be at most min(m, n) = {view.shape[1]} for a {tuple(W0.shape)} matrix, got {k}: lower k"
+        )
+    if not bool(torch.isfinite(view).all()):
+        raise NumericalError(
+            f"W0 of shape {tuple(W0.shape)} holds NaN or infinity: start from finite weights"
+        )
+    return view
+
+
+def weight_change(G: torch.Tensor, *, shape: torch.Size | None, dtype: torch.dtype) -> torch.Tensor:
+    """(m, n) with m >= n: ``G`` turned like W0, whose original ``shape`` it must have.
+
+    NaN is left to :func:`require_finite`, on the small product that every predictor forms from G anyway:
+    a NaN or infinite entry of G reaches it, and looking there costs nothing.
+    """
+    if shape is None:
+        raise InvalidValueError("step() before start(): call start(W0) with the weights of step 0 first")
+    if G.shape != shape:
+        raise InvalidValueError(
+            f"G must have the shape of W0, {tuple(shape)}, got {tuple(G.shape)}: "
+            "pass -learning_rate * weight.grad as it is, not transposed"
+        )
+    return tall(G).to(dtype)
+
+
+def require_finite(product: torch.Tensor, *, name: str) -> None:
+    """Raise NumericalError unless every entry of ``product`` (a product with G) is finite."""
+    if not bool(torch.isfinite(product).all()):
+        raise NumericalError(
+            f"{name}: the weight change holds NaN or infinity; lower the learning rate, and start() anew"
+        )
+
+
+def descending_on_cpu(sigma: torch.Tensor | None) -> torch.Tensor:
+    """(k,) float32 on the CPU, sorted descending; a copy that later steps do not change."""
+    if sigma is None:
+        raise InvalidValueError("no singular values before start(): call start(W0) first")
+    return sigma.sort(descending=True).values.to(device="cpu", dtype=torch.float32, copy=True)

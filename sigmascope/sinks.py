@@ -1,0 +1,71 @@
+"""Where a recorder writes."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sigmascope.errors import NotFoundError
+from sigmascope.records import LayerRecord, StepRecord
+
+
+class Sink(Protocol):
+    """Receives one record a step, in ascending order of steps."""
+
+    def write(self, record: StepRecord) -> None:
+        """Keep ``record``; it is immutable and its arrays belong to the sink."""
+        ...
+
+
+class MemorySink:
+    """Keeps every record in memory and hands them out as arrays.
+
+    Attributes:
+        records: all records, in the order of writing.
+    """
+
+    def __init__(self) -> None:
+        self.records: list[StepRecord] = []
+
+    def write(self, record: StepRecord) -> None:
+        """Append ``record``."""
+        self.records.append(record)
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """(records,) the recorded steps."""
+        return np.array([record.step for record in self.records], dtype=np.int64)
+
+    def singular_values(self, layer: str) -> NDArray[np.float32]:
+        """(records, n) singular values, descending in each row.
+
+        Raises:
+            NotFoundError: no such layer was recorded.
+        """
+        return np.stack([entry.singular_values for entry in self._of(layer)])
+
+    def trajectory(self, layer: str, predictor: str) -> NDArray[np.float32]:
+        """(records, k) what ``predictor`` said of the layer's largest singular values.
+
+        Raises:
+            NotFoundError: no such layer or predictor was recorded.
+        """
+        entries = self._of(layer)
+        if predictor not in entries[0].trajectories:
+            known = ", ".join(entries[0].trajectories) or "none"
+            raise NotFoundError(f"no predictor {predictor!r} was recorded; there is {known}")
+        return np.stack([entry.trajectories[predictor] for entry in entries])
+
+    def metric(self, name: str) -> NDArray[np.float64]:
+        """(records,) a metric by name; NaN where a step has none of it."""
+        return np.array([record.metrics.get(name, np.nan) for record in self.records], dtype=np.float64)
+
+    def _of(self, layer: str) -> list[LayerRecord]:
+        if not self.records:
+            raise NotFoundError("nothing was recorded yet; call recorder.record(step) first")
+        if layer not in self.records[0].layers:
+            known = ", ".join(self.records[0].layers)
+            raise NotFoundError(f"no layer {layer!r} was recorded; there is {known}")
+        return [record.layers[layer] for record in self.records]

@@ -1,0 +1,123 @@
+"""Layouts build from what the service says, and say what is wrong when it says nothing."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from dash.development.base_component import Component
+
+from frontend.api import RefusedError
+from frontend.components import problem_alert
+from frontend.pages import run, runs
+from sigmascope.schemas import Problem, RunStatus
+from tests.frontend.service import answers, api, make_run, silent
+
+NOW = datetime(2026, 1, 1, 0, 2, tzinfo=UTC)
+
+
+def text_of(component: Any) -> str:
+    """All text in a layout, as one string."""
+    if isinstance(component, Component):
+        return text_of(getattr(component, "children", None))
+    if isinstance(component, list | tuple):
+        return " ".join(text_of(child) for child in component)
+    return "" if component is None else str(component)
+
+
+def ids_of(layout: Component) -> set[str]:
+    found = {str(getattr(child, "id", "")) for child in layout._traverse() if isinstance(child, Component)}
+    return found | {str(getattr(layout, "id", ""))}
+
+
+def test_an_empty_list_says_what_to_do() -> None:
+    said = text_of(runs.table([], now=NOW))
+    assert "New run" in said
+    assert "sigmascope submit demo" in said
+
+
+def test_a_row_shows_progress_pace_and_time_left_and_links_to_the_run() -> None:
+    table = runs.table([make_run()], now=NOW)
+    said = text_of(table)
+    for part in ("a run", "running", "25 %", "12.3", "24 s", "2 min ago"):
+        assert part in said
+    assert "/runs/0123abcd" in [getattr(child, "href", None) for child in table._traverse()]
+
+
+def test_a_run_without_a_name_shows_its_id() -> None:
+    assert "0123abcd" in text_of(runs.table([make_run(name="")], now=NOW))
+
+
+def test_a_failed_run_shows_its_reason() -> None:
+    failed = make_run(status=RunStatus.failed, error="loss is NaN at step 7", seconds_left=None)
+    assert "loss is NaN at step 7" in text_of(runs.table([failed], now=NOW))
+
+
+@pytest.mark.parametrize(
+    ("age", "said"),
+    [(1, "just now"), (50, "50 s ago"), (600, "10 min ago"), (7200, "2.0 h ago"), (200_000, "2 d ago")],
+)
+def test_ago_speaks_in_one_unit(age: int, said: str) -> None:
+    assert runs.ago(NOW - timedelta(seconds=age), now=NOW) == said
+
+
+def test_ago_of_what_has_not_come_is_a_dash() -> None:
+    assert runs.ago(None, now=NOW) == "–"
+
+
+async def test_the_list_page_has_a_form_with_the_first_preset_filled_in() -> None:
+    page = await runs.layout(api(answers([make_run()])))
+    inputs = {c.id["path"]: c.value for c in page._traverse() if isinstance(getattr(c, "id", None), dict)}
+    assert inputs["batches"] == 400
+    assert inputs["model.width"] == 256
+
+
+async def test_a_silent_service_is_said_on_the_list_page() -> None:
+    assert "does not answer" in text_of(await runs.layout(api(silent())))
+
+
+async def test_the_run_page_has_everything_that_the_player_fills() -> None:
+    page = await run.layout(api(answers([make_run()])), "0123abcd", origin="http://here:80")
+    needed = {
+        *(
+            "player",
+            "transport",
+            "layer-picker",
+            "predictor-picker",
+            "spectrum-view",
+            "spectrum-legend",
+            "waiting",
+        ),
+        *(
+            f"{panel}-{part}"
+            for panel in ("spectrum", "trajectories", "training")
+            for part in ("plot", "reading")
+        ),
+        *(
+            f"run-{part}"
+            for part in ("status", "percent", "bar", "steps", "rate", "left", "cancel", "problem")
+        ),
+    }
+    assert needed <= ids_of(page)
+    figures = json.loads(page.to_plotly_json()["props"]["data-figures"])
+    assert set(figures) == {"light", "dark"}
+    assert len(figures["light"]["trajectories"]["data"]) == 3 * 8
+
+
+async def test_an_unknown_run_is_named() -> None:
+    page = await run.layout(api(answers([])), "nope", origin="http://here:80")
+    assert "nope" in text_of(page)
+    assert "player" not in ids_of(page)
+
+
+async def test_a_silent_service_is_said_on_the_run_page() -> None:
+    assert "does not answer" in text_of(await run.layout(api(silent()), "0123abcd", origin="http://here:80"))
+
+
+def test_a_refusal_names_field_and_reason_once() -> None:
+    fields = [{"field": "learning_rate", "message": "must be above 0, got 0"}]
+    problem = Problem(error="InvalidValueError", detail="The specification is refused.", fields=fields)
+    said = text_of(problem_alert(RefusedError(problem), title="Not started"))
+    assert said.count("learning_rate: must be above 0, got 0") == 1
