@@ -27,7 +27,7 @@ def test_a_run_started_from_the_page_moves_and_tells_the_truth(
 ) -> None:
     open_form(page)
     fill(page, "Name", "from the page")
-    fill(page, "Batches", "70")
+    fill(page, "Batches", "600")
     fill(page, "Width", "40")
     page.get_by_role("button", name="Start run").click()
     page.wait_for_url("**/runs/*")
@@ -36,7 +36,7 @@ def test_a_run_started_from_the_page_moves_and_tells_the_truth(
     first = wait_until(page, "state.steps > 0 && state.fit", timeout=90_000)
     later = wait_until(page, f"state.step > {first['step']} && state.framesDrawn > {first['framesDrawn']}")
     assert later["fit"] != first["fit"]
-    ended = wait_until(page, "state.status === 'finished' && state.step === 70 && state.ready")
+    ended = wait_until(page, "state.status === 'finished' && state.step === 600 && state.ready")
 
     with service.client() as client:
         run = client.run(run_id)
@@ -44,7 +44,7 @@ def test_a_run_started_from_the_page_moves_and_tells_the_truth(
         predictions = client.predictions(run_id, ended["layer"])
     assert run.name == "from the page"
     assert run.spec.model.width == 40
-    assert ended["steps"] == 71
+    assert ended["steps"] == 601
     assert ended["fit"] == {name: column[-1] for name, column in laws.fits.items()}
     assert ended["skill"] == {predictor: column[-1] for predictor, column in predictions.skill.items()}
     expect(page.locator("#run-percent")).to_have_text("100 %")

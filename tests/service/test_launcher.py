@@ -18,7 +18,7 @@ from tests.stack import Stack
 
 pytestmark = pytest.mark.service
 
-LONG = {"preset": "demo", "model": {"width": 24, "depth": 1}, "batches": 600, "batch_size": 8}
+LONG = {"preset": "demo", "model": {"width": 24, "depth": 1}, "batches": 1500, "batch_size": 8}
 
 
 def up(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -45,16 +45,16 @@ def test_stopping_leaves_no_process_and_starting_again_goes_on(tmp_path: Path) -
     assert stack.process is not None
     children = psutil.Process(stack.process.pid).children(recursive=True)
     assert len(children) >= 4
+    second = up("--home", str(tmp_path), "--port", str(free_port()))
+    assert second.returncode == 1
+    assert "already runs in" in second.stderr
+
     with stack.client() as client:
         running, queued = client.submit(LONG), client.submit({**LONG, "batches": 5})
         deadline = time.monotonic() + 60
         while client.run(running.id).step < 10:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-
-    second = up("--home", str(tmp_path), "--port", str(free_port()))
-    assert second.returncode == 1
-    assert "already runs in" in second.stderr
 
     assert stack.stop() < 15
     assert f"queued for the next start: {running.id}" in stack.said()
@@ -66,7 +66,7 @@ def test_stopping_leaves_no_process_and_starting_again_goes_on(tmp_path: Path) -
         assert client.wait(running.id, timeout=90).status is RunStatus.finished
         assert client.wait(queued.id, timeout=60).status is RunStatus.finished
         assert client.run(running.id).attempt == 2
-        assert client.spectra(running.id, "head")[0].tolist() == list(range(601))
+        assert client.spectra(running.id, "head")[0].tolist() == list(range(1501))
         assert len(client.runs()) == 2
     stack.stop(signal.SIGTERM)
 
