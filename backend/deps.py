@@ -73,10 +73,17 @@ def existing_run(opened: SessionDep, run_id: Annotated[str, Path(description="a 
 RunDep = Annotated[RunRow, Depends(existing_run)]
 
 
+def require_kind(run: RunRow, kind: str) -> None:
+    """404 unless the run is of this kind: others have nothing of what was asked for."""
+    if run.kind != kind:
+        raise NotFoundError(f"run {run.id} is of kind {run.kind!r}; only one of kind {kind!r} has this")
+
+
 def existing_layer(
     connection: ReadDep, run: RunDep, layer: Annotated[str, Path(description="a layer's module path")]
 ) -> LayerShape:
-    """404 if absent, naming the layers that exist."""
+    """404 if absent, naming the layers that exist, or when the run is of a kind without layers."""
+    require_kind(run, "train")
     layers = results.layers(connection, run.id)
     for one in layers:
         if one.name == layer:

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from backend import problems
 from backend.queue import Queue
 from backend.reaper import reap_until
-from backend.routes import laws, metrics, predictions, runs, spectra, system
+from backend.routes import claims, ensembles, law_fits, laws, metrics, predictions, runs, spectra, system
 from backend.settings import Settings
 from backend.storage.session import migrate, open_engine
 
@@ -33,7 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.engine = open_engine(settings.database)
     app.state.queue = Queue(settings)
-    for noun in (runs, spectra, predictions, laws, metrics, system):
+    for noun in (runs, spectra, predictions, law_fits, metrics, ensembles, claims, laws, system):
         app.include_router(noun.router, prefix=PREFIX)
     app.include_router(_guard())
     problems.install(app)

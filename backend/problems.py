@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from sigmascope import errors
-from sigmascope.schemas import Problem
+from sigmascope.schemas import KINDS, Problem
 
 STATUS: dict[type[errors.SigmascopeError], int] = {
     errors.NotFoundError: 404,
@@ -53,14 +53,16 @@ def _answer(status: int, problem: Problem) -> JSONResponse:
 
 
 def _field(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location if part not in ("body", "query", "path")) or "body"
+    # pydantic names the member of a union after "body": the kind of job is no field of it
+    hidden = ("body", "query", "path", *KINDS)
+    return ".".join(str(part) for part in location if part not in hidden) or "body"
 
 
 def _message(one: dict[str, Any]) -> str:
     message = str(one["msg"]).removeprefix("Value error, ")
     if one["type"] == "extra_forbidden":
         return "unknown field; GET /openapi.json lists the fields"
-    if one["type"] in ("missing", "value_error", "json_invalid"):
+    if one["type"] in ("missing", "value_error", "json_invalid", "unknown_kind"):
         return message
     return f"{message}, got {_plain(one.get('input'))!r}"
 

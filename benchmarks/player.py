@@ -24,7 +24,7 @@ from benchmarks.browser import chromium
 from benchmarks.report import Report, parse_args
 from sigmascope.client import Client
 from sigmascope.schemas import TrainSpec
-from worker.database_sink import DatabaseSink
+from worker.database_sink import recording_sink
 
 FRAMES = 800
 VALUES = 1024
@@ -52,7 +52,7 @@ def seed(home: Path) -> str:
         held = runs.claim(connection, run_id, owner="benchmark", now=now, lease_seconds=600, versions={})
         assert held is not None
         results.write_layers(connection, run_id, [synthetic.shape(VALUES)])
-    sink = DatabaseSink(engine, held, lease_seconds=600)
+    sink = recording_sink(engine, held, lease_seconds=600)
     for record in synthetic.steps(frames=FRAMES, n=VALUES, k=spec.top_k, rng=np.random.default_rng(0)):
         sink.write(record)
     sink.flush()

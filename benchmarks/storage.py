@@ -13,7 +13,7 @@ from backend.storage.results import Window
 from backend.storage.session import migrate, open_engine
 from benchmarks.report import Report, parse_args
 from sigmascope.records import LayerRecord, LayerShape, StepRecord
-from worker.database_sink import DatabaseSink
+from worker.database_sink import recording_sink
 
 VALUES = 1024
 LAYERS = 16
@@ -46,7 +46,7 @@ def main(report: Report) -> None:
             assert held is not None
             shapes = [LayerShape(f"layer.{i}", VALUES, VALUES, 1.0) for i in range(LAYERS)]
             results.write_layers(connection, run_id, shapes)
-        sink = DatabaseSink(engine, held, lease_seconds=999)
+        sink = recording_sink(engine, held, lease_seconds=999)
         made = records()
         started = time.perf_counter()
         for record in made:

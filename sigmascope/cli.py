@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from rich.table import Table
 
 from sigmascope.client import DEFAULT_SERVER, Client
 from sigmascope.errors import InvalidValueError, SigmascopeError
-from sigmascope.schemas import ExportFormat, Run, RunStatus
+from sigmascope.schemas import CheckedClaim, ExportFormat, Run, RunStatus
 
 app = typer.Typer(
     help="Singular-value spectra of neural networks, live during training.",
@@ -28,6 +29,12 @@ console = Console(highlight=False)
 Server = Annotated[str, typer.Option("--server", envvar="SIGMASCOPE_SERVER", help="Address of the service.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, as `sigmascope runs` lists it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+VERDICTS = {
+    "holds": "green",
+    "holds to leading order": "cyan",
+    "heuristic": "yellow",
+    "does not hold as printed": "red",
+}
 COLOURS = {"running": "cyan", "finished": "green", "failed": "red", "cancelled": "yellow"}
 
 
@@ -55,15 +62,46 @@ def submit(
     server: Server = DEFAULT_SERVER,
 ) -> None:
     """Submit a run and watch it to its end; Ctrl-C stops watching, not the run."""
-    with Client(server) as client:
-        run = client.submit({"kind": "train", "preset": preset, **overrides(fields or [])})
-        console.print(f"run {run.id}  {client.server}/runs/{run.id}")
-        if detach:
-            return
-        try:
-            _watch(client, run)
-        except KeyboardInterrupt:
-            console.print(f"run {run.id} goes on; `sigmascope cancel {run.id}` ends it")
+    _submit({"kind": "train", "preset": preset, **overrides(fields or [])}, server, detach=detach)
+
+
+@app.command()
+def simulate(
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="FIELD=VALUE", help="Set a field, such as m=256 or paths=200."),
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Print the run's id and return.")] = False,
+    server: Server = DEFAULT_SERVER,
+) -> None:
+    """Simulate an ensemble of the paper's equations; Ctrl-C stops watching, not the run."""
+    _submit({"kind": "simulate", **overrides(fields or [])}, server, detach=detach)
+
+
+@app.command()
+def claims(
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="ID", help="Such as theorem-3.1; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every measurement.")] = 0,
+    as_json: AsJson = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="The page docs/theory.md.")] = False,
+) -> None:
+    """Check the paper's claims here and now, as printed and exact; no service is needed.
+
+    The exit status is 1 when an exact form does not hold.
+    """
+    from sigmascope.claims_report import markdown  # numpy and scipy are slow to import
+
+    checked = _check(only or None, seed=seed, quiet=as_json or as_markdown)
+    if as_json:
+        print(json.dumps([one.model_dump(mode="json") for one in checked], indent=2, ensure_ascii=False))
+    elif as_markdown:
+        print(markdown(checked, seed=seed), end="")
+    else:
+        _print_claims(checked)
+    if any(one.exact.verdict == "does not hold" for one in checked):
+        raise typer.Exit(1)
 
 
 @app.command("runs")
@@ -164,6 +202,50 @@ def overrides(fields: list[str]) -> dict[str, Any]:
                 )
         place[last] = _value(value)
     return result
+
+
+def _submit(spec: dict[str, Any], server: str, *, detach: bool) -> None:
+    with Client(server) as client:
+        run = client.submit(spec)
+        console.print(f"run {run.id}  {client.server}/runs/{run.id}")
+        if detach:
+            return
+        try:
+            _watch(client, run)
+        except KeyboardInterrupt:
+            console.print(f"run {run.id} goes on; `sigmascope cancel {run.id}` ends it")
+
+
+def _check(only: list[str] | None, *, seed: int, quiet: bool) -> list[CheckedClaim]:
+    from sigmascope.claims import as_checked
+    from sigmascope.theory.claims import check, find
+
+    chosen = find(only)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    checked = []
+    # progress is for eyes: what a program reads on the standard output stays clean
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as progress:
+        task = progress.add_task("", total=len(chosen))
+        for claim in chosen:
+            progress.update(task, description=escape(claim.statement))
+            checked.append(as_checked(check(claim, seed=seed, clock=time.perf_counter)))
+            progress.advance(task)
+    return checked
+
+
+def _print_claims(checked: list[CheckedClaim]) -> None:
+    from sigmascope.claims_report import deviation, digits, measured, summary, telling
+
+    table = Table("claim", box=None, header_style="dim")
+    for head in ("verdict", "measured", "as printed", "off", "exact", "off"):
+        table.add_column(head, no_wrap=True)
+    for one in checked:
+        seen = telling(one)
+        verdict = f"[{VERDICTS[one.verdict]}]{one.verdict.removesuffix(' as printed')}[/]"
+        cells = (measured(seen), digits(seen.printed), deviation(one.printed), digits(seen.exact))
+        table.add_row(one.id, verdict, *cells, deviation(one.exact))
+    console.print(table)
+    console.print(summary(checked))
 
 
 def _value(text: str) -> Any:

@@ -12,7 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmascope.errors import InvalidValueError, NotFoundError, ServiceError
-from sigmascope.schemas import LawFits, Layer, Metrics, Noise, Predictions, Preset, Run, System
+from sigmascope.schemas import (
+    CheckedClaim,
+    Edge,
+    Ensemble,
+    EnsembleHistograms,
+    EnsembleSummary,
+    LawCurve,
+    LawFits,
+    Layer,
+    Metrics,
+    Noise,
+    NoiseFit,
+    Predictions,
+    Preset,
+    PValues,
+    Run,
+    Statement,
+    System,
+)
 
 DEFAULT_SERVER = "http://127.0.0.1:8050"
 
@@ -141,8 +159,63 @@ class Client:
             self._json("GET", f"/runs/{_quoted(run_id)}/metrics", params={"after": after})
         )
 
-    def _blob(self, path: str, after: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        response = self._send("GET", path, params={"after": after})
+    def claims(self) -> list[Statement]:
+        """Every numbered statement of the paper, as printed and exact."""
+        return [Statement.model_validate(one) for one in self._json("GET", "/claims")]
+
+    def checked_claims(self, run_id: str) -> list[CheckedClaim]:
+        """The claims that a run of kind ``claims`` has checked so far."""
+        found = self._json("GET", f"/runs/{_quoted(run_id)}/claims")
+        return [CheckedClaim.model_validate(one) for one in found]
+
+    def ensemble(self, run_id: str) -> Ensemble:
+        """What a simulation has stored so far."""
+        return Ensemble.model_validate(self._json("GET", _ensemble(run_id)))
+
+    def histograms(self, run_id: str, *, bins: int = 64, after: int = -1) -> EnsembleHistograms:
+        """Densities of a simulation's singular values, step by step, with the law they follow."""
+        query = {"bins": bins, "after": after}
+        return EnsembleHistograms.model_validate(
+            self._json("GET", f"{_ensemble(run_id)}/histograms", params=query)
+        )
+
+    def summary(self, run_id: str, *, k: int = 8, after: int = -1) -> EnsembleSummary:
+        """Mean and spread over paths of a simulation's largest values."""
+        query = {"k": k, "after": after}
+        return EnsembleSummary.model_validate(self._json("GET", f"{_ensemble(run_id)}/summary", params=query))
+
+    def paths(
+        self, run_id: str, *, k: int | None = None, paths: int | None = None, after: int = -1
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Steps, and a simulation's singular values: (steps,) and (steps, paths, k), descending.
+
+        All n values and all paths, or the k largest of the first so many paths.
+        """
+        spec = self.ensemble(run_id)
+        query = {"k": k or spec.n, "paths": paths or spec.paths}
+        steps, values = self._blob(f"{_ensemble(run_id)}/paths.f32", after, **query)
+        return steps, values.reshape(len(steps), min(query["paths"], spec.paths), min(query["k"], spec.n))
+
+    def law(self, name: str, **parameters: Any) -> LawCurve:
+        """A law's curve: ``marchenko-pastur``, ``tracy-widom`` or ``stationary-gamma``."""
+        return LawCurve.model_validate(self._json("GET", f"/laws/{_quoted(name)}", params=parameters))
+
+    def edge(self, m: int, n: int, **parameters: Any) -> Edge:
+        """Where the largest singular value of an m x n noise matrix lies."""
+        return Edge.model_validate(self._json("GET", "/laws/edge", params={"m": m, "n": n, **parameters}))
+
+    def p_values(self, singular_values: list[float], m: int, n: int, **parameters: Any) -> PValues:
+        """The probability that noise has a larger singular value than each of these."""
+        query = {"singular_value": singular_values, "m": m, "n": n, **parameters}
+        return PValues.model_validate(self._json("GET", "/laws/p-value", params=query))
+
+    def fit_noise(self, singular_values: list[float], m: int, n: int, *, level: float = 0.05) -> NoiseFit:
+        """Bulk, edge and outliers of a spectrum of n singular values."""
+        body = {"m": m, "n": n, "singular_values": singular_values, "level": level}
+        return NoiseFit.model_validate(self._json("POST", "/laws/fit", json=body))
+
+    def _blob(self, path: str, after: int, **query: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        response = self._send("GET", path, params={"after": after, **query})
         rows, columns = (int(part) for part in response.headers["X-Shape"].split(","))
         values = np.frombuffer(response.content, "<f4").reshape(rows, columns)
         return expand(response.headers["X-Steps"]), values
@@ -191,6 +264,10 @@ def _error(response: httpx.Response) -> Exception:
 
 def _layer(run_id: str, layer: str) -> str:
     return f"/runs/{_quoted(run_id)}/layers/{_quoted(layer)}"
+
+
+def _ensemble(run_id: str) -> str:
+    return f"/runs/{_quoted(run_id)}/ensemble"
 
 
 def _quoted(part: str) -> str:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sigmascope.client import Client
+from sigmascope.ensemble_export import export_ensemble
 from sigmascope.errors import InvalidValueError
 from sigmascope.schemas import ExportFormat
 
@@ -23,10 +24,18 @@ def export(client: Client, run_id: str, path: Path, form: ExportFormat) -> None:
     """Write what the run has recorded so far.
 
     Raises:
-        InvalidValueError: nothing is recorded yet.
+        InvalidValueError: nothing is recorded yet, or the run checks claims, which are no table of numbers.
         NotFoundError: there is no such run.
     """
     run = client.run(run_id)
+    if run.kind == "claims":
+        raise InvalidValueError(
+            f"run {run_id} checks claims; read them with GET /api/v1/runs/{run_id}/claims, or make them here "
+            f"with `sigmascope claims --seed {run.spec.seed} --json`"
+        )
+    if run.kind == "simulate":
+        export_ensemble(client, run, path, form)
+        return
     names = [layer.name for layer in client.layers(run_id)]
     if not names:
         raise InvalidValueError(f"run {run_id} is {run.status} and has recorded nothing to export yet")

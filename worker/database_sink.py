@@ -1,10 +1,12 @@
-"""Where a worker's recorder writes: results and progress, in one transaction."""
+"""Where a job writes: results and progress, in one transaction."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from backend.storage import results, runs
 from backend.storage.runs import Claim
@@ -14,29 +16,57 @@ ROWS_PER_COMMIT = 512
 SECONDS_PER_COMMIT = 0.5
 
 
-class DatabaseSink:
-    """Buffers recorded steps and commits them every 512 rows or half a second, whichever comes first.
+class HasStep(Protocol):
+    """A record of a step."""
+
+    @property
+    def step(self) -> int:
+        """The run's progress once this is stored."""
+        ...
+
+
+Record = TypeVar("Record", bound=HasStep)
+
+
+class DatabaseSink(Generic[Record]):
+    """Buffers records, one a step, and commits them every 512 rows or half a second, whichever comes first.
 
     The same transaction advances the run and renews its lease, so that progress never tells of results that
     are not there. ``cancel_requested`` is what the last commit saw.
+
+    Args:
+        engine: of the database.
+        held: the run.
+        lease_seconds: how long a commit holds the run.
+        store: inserts records, as :func:`backend.storage.results.write_steps` does.
+        weigh: how many rows a record counts for.
 
     Raises (from ``write`` and ``flush``):
         LeaseLostError: another attempt owns the run; nothing of this commit was kept.
     """
 
-    def __init__(self, engine: Engine, held: Claim, *, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        held: Claim,
+        *,
+        lease_seconds: float,
+        store: Callable[[Connection, str, Sequence[Record]], None],
+        weigh: Callable[[Record], int],
+    ) -> None:
         self._engine, self._held, self._lease_seconds = engine, held, lease_seconds
-        self._pending: list[StepRecord] = []
+        self._store, self._weigh = store, weigh
+        self._pending: list[Record] = []
         self._rows = 0
         self._committed_at = time.monotonic()
         self._committed_step: int | None = None
         self._rate: float | None = None
         self.cancel_requested = False
 
-    def write(self, record: StepRecord) -> None:
+    def write(self, record: Record) -> None:
         """Take one step; commit when it is time."""
         self._pending.append(record)
-        self._rows += results.count_rows(record)
+        self._rows += self._weigh(record)
         if self._rows >= ROWS_PER_COMMIT or time.monotonic() - self._committed_at >= SECONDS_PER_COMMIT:
             self.flush()
 
@@ -53,11 +83,11 @@ class DatabaseSink:
                 step=step,
                 rate=self._update_rate(step),
             )
-            results.write_steps(connection, self._held.run_id, self._pending)
+            self._store(connection, self._held.run_id, self._pending)
         self._pending, self._rows = [], 0
 
     def _update_rate(self, step: int) -> float | None:
-        # Batches a second, averaged over the last few seconds
+        # Steps a second, averaged over the last few seconds
         now = time.monotonic()
         if self._committed_step is not None and now > self._committed_at:
             seconds = now - self._committed_at
@@ -66,3 +96,10 @@ class DatabaseSink:
             self._rate = latest if self._rate is None else (1 - weight) * self._rate + weight * latest
         self._committed_at, self._committed_step = now, step
         return self._rate
+
+
+def recording_sink(engine: Engine, held: Claim, *, lease_seconds: float) -> DatabaseSink[StepRecord]:
+    """Where the recorder of a training run writes."""
+    return DatabaseSink(
+        engine, held, lease_seconds=lease_seconds, store=results.write_steps, weigh=results.count_rows
+    )

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable
 
-import torch
+from pydantic import TypeAdapter
 from sqlalchemy import Engine
 
 from backend.settings import Settings
-from backend.storage import results, runs
+from backend.storage import runs
 from backend.storage.runs import Claim
 from sigmascope.errors import LeaseLostError, SigmascopeError
-from sigmascope.schemas import RunStatus, TrainSpec
-from worker.database_sink import DatabaseSink
-from worker.datasets import images
-from worker.training import build_model, choose_device, make_recorder, train
+from sigmascope.schemas import ClaimsSpec, JobSpec, RunStatus, SimulateSpec, TrainSpec
+
+_SPEC: TypeAdapter[TrainSpec | SimulateSpec | ClaimsSpec] = TypeAdapter(JobSpec)
 
 
 def execute(engine: Engine, held: Claim, settings: Settings) -> None:
     """Run the job and store how it ended; silent when the run was lost to another attempt."""
     try:
-        status = _train(engine, held, settings)
+        status = _run(engine, held, settings)
     except LeaseLostError:
         return
     except SigmascopeError as error:
@@ -38,40 +35,17 @@ def fail(engine: Engine, held: Claim, error: str) -> None:
         runs.finish(connection, held, status=RunStatus.failed, error=error, now=time.time())
 
 
-def _train(engine: Engine, held: Claim, settings: Settings) -> RunStatus:
-    spec = TrainSpec.model_validate(held.spec)
-    device = choose_device(spec.device)
-    data = images.load(spec.dataset).to(device)
-    model = build_model(spec, data).to(device)
-    sink = DatabaseSink(engine, held, lease_seconds=settings.lease_seconds)
-    with make_recorder(spec, model, data, sink) as recorder:
-        torch.set_num_threads(thread_count(shape.n for shape in recorder.layers))
-        with engine.begin() as connection:
-            runs.advance(
-                connection, held, lease_until=time.time() + settings.lease_seconds, device=describe(device)
-            )
-            results.write_layers(connection, held.run_id, recorder.layers)
-        try:
-            train(spec, model, data, watcher=recorder, stop=lambda: sink.cancel_requested)
-        except SigmascopeError:
-            sink.flush()
-            raise
-        sink.flush()
-    return RunStatus.cancelled if sink.cancel_requested else RunStatus.finished
+def _run(engine: Engine, held: Claim, settings: Settings) -> RunStatus:
+    # Each kind loads what it needs and no more: torch takes seconds, and only training needs it.
+    spec = _SPEC.validate_python(held.spec)
+    if isinstance(spec, SimulateSpec):
+        from worker import simulation_job
 
+        return simulation_job.run(engine, held, settings, spec)
+    if isinstance(spec, ClaimsSpec):
+        from worker import claims_job
 
-def thread_count(widths: Iterable[int]) -> int:
-    """How many threads torch gets for spectra of these sizes: one a core, but one alone when all are small.
+        return claims_job.run(engine, held, settings, spec)
+    from worker import training_job
 
-    Up to 512 values a second thread wins nothing, and on a machine that has anything else to do (the browser
-    that shows the run) threads wait for each other so long that a batch takes ten times as long.
-    """
-    return 1 if max(widths) <= 512 else os.cpu_count() or 1
-
-
-def describe(device: torch.device) -> str:
-    """The device as a person would name it."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    threads = torch.get_num_threads()
-    return f"cpu, {threads} thread{'s' if threads > 1 else ''}"
+    return training_job.run(engine, held, settings, spec)

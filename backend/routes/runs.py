@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from backend.deps import EngineDep, QueueDep, RunDep, SessionDep
+from backend.jobs import default_name, total_steps
 from backend.storage import runs
 from backend.storage.tables import RunRow
 from sigmascope.errors import BrokerUnavailableError
@@ -29,14 +30,14 @@ def list_presets() -> list[Preset]:
 @router.post("/runs", status_code=201)
 def submit_run(spec: JobSpec, engine: EngineDep, queue: QueueDep) -> Run:
     """Queue a run. 422 names the field that is wrong; 503: the queue is down, the run `failed`."""
-    now = time.time()
+    now, steps = time.time(), total_steps(spec)
     with engine.begin() as connection:
         run_id = runs.create(
             connection,
             kind=spec.kind,
-            name=spec.name.strip() or spec.preset or spec.model.kind,
+            name=spec.name.strip() or default_name(spec),
             spec=spec.model_dump(mode="json"),
-            total_steps=spec.batches,
+            total_steps=steps,
             now=now,
         )
     try:

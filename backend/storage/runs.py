@@ -21,17 +21,19 @@ from sqlalchemy.orm import Session
 
 from backend.storage.session import reading
 from backend.storage.tables import (
+    ClaimRow,
     LawFitRow,
     LayerRow,
     MetricsRow,
     NoiseRow,
     RunRow,
+    SnapshotRow,
     SpectrumRow,
     TrajectoryRow,
 )
 from sigmascope.errors import LeaseLostError
 
-RECORDED = (SpectrumRow, TrajectoryRow, LawFitRow, NoiseRow, MetricsRow, LayerRow)
+RECORDED = (SpectrumRow, TrajectoryRow, LawFitRow, NoiseRow, MetricsRow, LayerRow, SnapshotRow, ClaimRow)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,3 +126,25 @@ class MetricsRow(Base):
     test_accuracy: Mapped[float | None] = mapped_column(Float)
     learning_rate: Mapped[float | None] = mapped_column(Float)
     seconds: Mapped[float | None] = mapped_column(Float)
+
+
+class SnapshotRow(Base):
+    """The singular values of a simulated ensemble at a step: float32, paths x n, each path descending."""
+
+    __tablename__ = "snapshots"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[int] = mapped_column(Integer, primary_key=True)
+    time: Mapped[float] = mapped_column(Float)
+    singular_values: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ClaimRow(Base):
+    """A checked claim, as sigmascope.schemas.CheckedClaim in JSON; ``step`` counts from 1."""
+
+    __tablename__ = "checked_claims"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[int] = mapped_column(Integer, primary_key=True)
+    claim_id: Mapped[str] = mapped_column(String(80))
+    result: Mapped[dict[str, Any]] = mapped_column(JSON)

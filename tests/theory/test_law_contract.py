@@ -17,6 +17,7 @@ from sigmascope.theory.laws import (
     marchenko_pastur_singular,
     on_singular_value_axis,
 )
+from sigmascope.theory.tails import Exponential, LogNormal, PowerLaw, TruncatedGamma, TruncatedPowerLaw
 
 LAWS: dict[str, Law] = {
     "mp-q1": MarchenkoPastur(1.0),
@@ -32,6 +33,18 @@ LAWS: dict[str, Law] = {
     "gamma-0.5": StationaryGamma(0.5, 2.0),
     "gamma-512": StationaryGamma(512.75, 30.0),
     "gamma-sigma": on_singular_value_axis(StationaryGamma(3.0, 0.2)),
+    "power-law": PowerLaw(8.0, 2.0),
+    "power-law-sigma": on_singular_value_axis(PowerLaw(4.0, 0.5)),
+    "truncated-power-law": TruncatedPowerLaw(1.8, 0.05, 1.0),
+    "truncated-power-law-a0": TruncatedPowerLaw(0.0, 2.0, 0.3),
+    "truncated-power-law-z0": TruncatedPowerLaw(9.0, 0.0, 1.0),
+    "truncated-gamma-3": TruncatedGamma(3.0, 1.0, 2.0),
+    "truncated-gamma-512": TruncatedGamma(512.0, 30.0, 17.0),
+    "truncated-gamma-far": TruncatedGamma(2.0, 3.0, 400.0),
+    "lognormal": LogNormal(0.0, 0.5, 1.5),
+    "lognormal-bulk": LogNormal(5.0, 0.1, 1.0),
+    "lognormal-far": LogNormal(-2000.0, 16.0, 1.0),
+    "exponential": Exponential(0.7, 1.0),
 }
 P = np.linspace(0.001, 0.999, 999)
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(200)
@@ -143,6 +156,16 @@ def test_bad_parameters(bad: float) -> None:
         lambda: StationaryGamma(1.0, bad),
         lambda: StationaryGamma.as_printed(m=4, n=2, beta1=bad, learning_rate=0.1, D=1.0),
         lambda: on_singular_value_axis(MarchenkoPastur(0.5), m=bad),
+        lambda: PowerLaw(1.0 + bad, 1.0),
+        lambda: PowerLaw(2.0, bad),
+        lambda: TruncatedPowerLaw(2.0, 1.0, bad),
+        lambda: TruncatedGamma(bad, 1.0, 1.0),
+        lambda: TruncatedGamma(1.0, bad, 1.0),
+        lambda: TruncatedGamma(1.0, 1.0, bad),
+        lambda: LogNormal(0.0, bad, 1.0),
+        lambda: LogNormal(0.0, 1.0, bad),
+        lambda: Exponential(bad, 1.0),
+        lambda: Exponential(1.0, bad),
     ):
         with pytest.raises(InvalidValueError, match=str(bad).replace("+", r"\+")):
             make()

@@ -13,7 +13,7 @@ from backend.storage.runs import Claim
 from backend.storage.tables import RunRow
 from sigmascope.errors import LeaseLostError
 from tests.samples import LAYERS, step_record
-from worker.database_sink import ROWS_PER_COMMIT, DatabaseSink
+from worker.database_sink import ROWS_PER_COMMIT, recording_sink
 from worker.lease import Heartbeat
 
 ROWS = results.count_rows(step_record(0))
@@ -42,7 +42,7 @@ def test_commits_by_rows_and_progress_never_runs_ahead(engine: Engine) -> None:
     held = claimed(engine)
     batch = -(-ROWS_PER_COMMIT // ROWS)
     records = [step_record(step) for step in range(batch + 1)]
-    sink = DatabaseSink(engine, held, lease_seconds=60)
+    sink = recording_sink(engine, held, lease_seconds=60)
     for record in records[: batch - 1]:
         sink.write(record)
     assert stored(engine, held) == (0, [])
@@ -56,7 +56,7 @@ def test_commits_by_rows_and_progress_never_runs_ahead(engine: Engine) -> None:
 
 def test_commits_at_least_twice_a_second(engine: Engine) -> None:
     held = claimed(engine)
-    sink = DatabaseSink(engine, held, lease_seconds=60)
+    sink = recording_sink(engine, held, lease_seconds=60)
     sink.write(step_record(0))
     time.sleep(0.55)
     sink.write(step_record(1))
@@ -65,7 +65,7 @@ def test_commits_at_least_twice_a_second(engine: Engine) -> None:
 
 def test_a_fenced_sink_stores_nothing_more(engine: Engine) -> None:
     held = claimed(engine)
-    sink = DatabaseSink(engine, held, lease_seconds=60)
+    sink = recording_sink(engine, held, lease_seconds=60)
     sink.write(step_record(0))
     sink.flush()
     with engine.begin() as connection:
@@ -78,7 +78,7 @@ def test_a_fenced_sink_stores_nothing_more(engine: Engine) -> None:
 
 def test_a_cancellation_is_seen_at_the_next_commit(engine: Engine) -> None:
     held = claimed(engine)
-    sink = DatabaseSink(engine, held, lease_seconds=60)
+    sink = recording_sink(engine, held, lease_seconds=60)
     with engine.begin() as connection:
         runs.request_cancel(connection, held.run_id, now=time.time())
     sink.write(step_record(0))

@@ -1,0 +1,60 @@
+"""Every type that crosses a process border, once: requests, answers and job specifications."""
+
+from sigmascope.schemas.base import Frozen
+from sigmascope.schemas.jobs import KINDS, ClaimsSpec, Job, JobSpec, MlpSpec, SimulateSpec, TrainSpec
+from sigmascope.schemas.runs import Component, ExportFormat, Preset, Problem, Run, RunStatus, System
+from sigmascope.schemas.spectra import Curve, LawFits, Layer, Metrics, Noise, Predictions, Predictor, Spectra
+from sigmascope.schemas.theory import (
+    Axis,
+    CheckedClaim,
+    Edge,
+    Ensemble,
+    EnsembleHistograms,
+    EnsembleSummary,
+    FormVerdict,
+    LawCurve,
+    Measured,
+    NoiseFit,
+    PValues,
+    SpectrumToFit,
+    Statement,
+)
+
+__all__ = [
+    "KINDS",
+    "Axis",
+    "CheckedClaim",
+    "ClaimsSpec",
+    "Component",
+    "Curve",
+    "Edge",
+    "Ensemble",
+    "EnsembleHistograms",
+    "EnsembleSummary",
+    "ExportFormat",
+    "FormVerdict",
+    "Frozen",
+    "Job",
+    "JobSpec",
+    "LawCurve",
+    "LawFits",
+    "Layer",
+    "Measured",
+    "Metrics",
+    "MlpSpec",
+    "Noise",
+    "NoiseFit",
+    "PValues",
+    "Predictions",
+    "Predictor",
+    "Preset",
+    "Problem",
+    "Run",
+    "RunStatus",
+    "SimulateSpec",
+    "Spectra",
+    "SpectrumToFit",
+    "Statement",
+    "System",
+    "TrainSpec",
+]

@@ -1,0 +1,96 @@
+"""Runs and the service that holds them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from sigmascope.schemas.jobs import JobSpec, TrainSpec
+
+
+class RunStatus(StrEnum):
+    """Where a run stands; the last three are final."""
+
+    queued = "queued"
+    running = "running"
+    finished = "finished"
+    failed = "failed"
+    cancelled = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """True when nothing will change any more."""
+        return self in (RunStatus.finished, RunStatus.failed, RunStatus.cancelled)
+
+
+class ExportFormat(StrEnum):
+    """File formats of an export.
+
+    ``npz`` holds everything: arrays ``{layer}/singular_values`` (steps, n) with ``{layer}/steps``,
+    ``{layer}/{predictor}`` (steps, k), ``{layer}/laws/...``, ``metrics/...``, and the run itself as JSON in
+    ``run``. ``parquet`` and ``csv`` are one long table of singular values: layer, step, k (from 1, the
+    largest), the value, and what predictors said of it.
+    """
+
+    npz = "npz"
+    parquet = "parquet"
+    csv = "csv"
+
+
+class Run(BaseModel):
+    """A run as the service knows it."""
+
+    id: str
+    name: str
+    kind: str
+    status: RunStatus
+    spec: JobSpec
+    step: int = Field(description="last recorded step; of claims, how many are checked")
+    total_steps: int
+    batches_per_second: float | None = Field(description="steps a second, whatever the kind")
+    seconds_left: float | None
+    attempt: int
+    cancel_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str | None
+    device: str | None
+    versions: dict[str, str]
+
+
+class Preset(BaseModel):
+    """A named starting point, with the full specification it stands for."""
+
+    name: str
+    title: str
+    spec: TrainSpec
+
+
+class Component(BaseModel):
+    """One part of the service and whether it answers."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class System(BaseModel):
+    """Health and versions of the service."""
+
+    version: str
+    components: list[Component]
+    workers: list[str]
+    queued: int
+    running: int
+
+
+class Problem(BaseModel):
+    """The body of every error: its kind, and one sentence that names the value and the remedy."""
+
+    error: str
+    detail: str
+    fields: list[dict[str, Any]] = []

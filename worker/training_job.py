@@ -1,0 +1,58 @@
+"""The job ``train``: data, model, recorder and the loop, into the database."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+
+import torch
+from sqlalchemy import Engine
+
+from backend.settings import Settings
+from backend.storage import results, runs
+from backend.storage.runs import Claim
+from sigmascope.errors import SigmascopeError
+from sigmascope.schemas import RunStatus, TrainSpec
+from worker.database_sink import recording_sink
+from worker.datasets import images
+from worker.training import build_model, choose_device, make_recorder, train
+
+
+def run(engine: Engine, held: Claim, settings: Settings, spec: TrainSpec) -> RunStatus:
+    """Train as ``spec`` says; ``finished``, or ``cancelled`` when that was asked for."""
+    device = choose_device(spec.device)
+    data = images.load(spec.dataset).to(device)
+    model = build_model(spec, data).to(device)
+    sink = recording_sink(engine, held, lease_seconds=settings.lease_seconds)
+    with make_recorder(spec, model, data, sink) as recorder:
+        torch.set_num_threads(thread_count(shape.n for shape in recorder.layers))
+        with engine.begin() as connection:
+            runs.advance(
+                connection, held, lease_until=time.time() + settings.lease_seconds, device=describe(device)
+            )
+            results.write_layers(connection, held.run_id, recorder.layers)
+        try:
+            train(spec, model, data, watcher=recorder, stop=lambda: sink.cancel_requested)
+        except SigmascopeError:
+            sink.flush()
+            raise
+        sink.flush()
+    return RunStatus.cancelled if sink.cancel_requested else RunStatus.finished
+
+
+def thread_count(widths: Iterable[int]) -> int:
+    """How many threads torch gets for spectra of these sizes: one a core, but one alone when all are small.
+
+    Up to 512 values a second thread wins nothing, and on a machine that has anything else to do (the browser
+    that shows the run) threads wait for each other so long that a batch takes ten times as long.
+    """
+    return 1 if max(widths) <= 512 else os.cpu_count() or 1
+
+
+def describe(device: torch.device) -> str:
+    """The device as a person would name it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"cpu, {threads} thread{'s' if threads > 1 else ''}"
