@@ -1,6 +1,7 @@
 # make up     install and start everything here: broker, worker, server
 # make test   install what tests need and run the whole suite
 # make check  format, lint, types, layers
+# make bench  every figure of benchmarks/README.md
 # --no-compile below: Python compiles what it imports, which is a small part of what is installed
 PYTHON ?= python3
 PORT ?= 8050
@@ -13,7 +14,7 @@ up: $(VENV)/server
 	@exec $(BIN)/sigmascope up --home .sigmascope --port $(PORT)
 
 test: $(VENV)/test $(VENV)/browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(VENV)/test
 	$(BIN)/ruff format --check .
@@ -22,7 +23,7 @@ check: $(VENV)/test
 	$(BIN)/lint-imports
 
 bench: $(VENV)/test $(VENV)/browser
-	@for name in laws tracker storage player; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
+	@for name in laws sde claims tracker storage player; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
 
 $(VENV)/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sigmascope needs Python 3.11 or newer, this is " + sys.version)'

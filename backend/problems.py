@@ -38,7 +38,7 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
         {"field": _field(one["loc"]), "message": _message(one), "value": _plain(one.get("input"))}
         for one in error.errors()
     ]
-    sentence = "; ".join(f"{one['field']}: {one['message']}" for one in fields)
+    sentence = "; ".join(map(_sentence, error.errors()))
     return _answer(422, Problem(error="InvalidValueError", detail=sentence, fields=fields))
 
 
@@ -56,6 +56,12 @@ def _field(location: tuple[int | str, ...]) -> str:
     # pydantic names the member of a union after "body": the kind of job is no field of it
     hidden = ("body", "query", "path", *KINDS)
     return ".".join(str(part) for part in location if part not in hidden) or "body"
+
+
+def _sentence(one: dict[str, Any]) -> str:
+    field, message = _field(one["loc"]), _message(one)
+    # a rule over several fields names them itself
+    return message if field == "body" and one["type"] == "value_error" else f"{field}: {message}"
 
 
 def _message(one: dict[str, Any]) -> str:

@@ -9,10 +9,12 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from sigmascope.errors import NotFoundError, ServiceError
-from sigmascope.schemas import Preset, Problem, Run
+from sigmascope.schemas import CheckedClaim, Preset, Problem, Run, Statement
 
 _RUNS = TypeAdapter(list[Run])
 _PRESETS = TypeAdapter(list[Preset])
+_STATEMENTS = TypeAdapter(list[Statement])
+_CHECKED = TypeAdapter(list[CheckedClaim])
 
 
 class RefusedError(ServiceError):
@@ -50,6 +52,18 @@ class Api:
     async def submit(self, spec: dict[str, Any]) -> Run:
         """Queue a run. ``spec`` goes out as it is: the service judges it, and its words reach the user."""
         return Run.model_validate(await self._call("POST", "/runs", json=spec))
+
+    async def cancel(self, run_id: str) -> Run:
+        """Ask a run to stop; what it has recorded stays."""
+        return Run.model_validate(await self._call("POST", f"/runs/{quote(run_id, safe='')}/cancel"))
+
+    async def statements(self) -> list[Statement]:
+        """The paper's claims, in its order, before they are checked."""
+        return _STATEMENTS.validate_python(await self._call("GET", "/claims"))
+
+    async def checked_claims(self, run_id: str) -> list[CheckedClaim]:
+        """What a run of kind ``claims`` has checked so far."""
+        return _CHECKED.validate_python(await self._call("GET", f"/runs/{quote(run_id, safe='')}/claims"))
 
     async def aclose(self) -> None:
         """Close the pool."""

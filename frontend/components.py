@@ -52,6 +52,20 @@ def help_button(title: str, text: str) -> dmc.Popover:
     )
 
 
+def legend_entry(mark: str, label: str, switches: str | None = None) -> html.Button | html.Span:
+    """A mark and its name; a button where the figure's marks named in ``switches`` can be hidden."""
+    content = [html.Span(className=f"mark mark-{mark}", **{"aria-hidden": "true"}), label]
+    if switches is None:
+        return html.Span(content, className="legend-entry")
+    return html.Button(
+        content,
+        type="button",
+        className="legend-entry",
+        title=f"Show or hide: {label}",
+        **{"data-mark": switches, "aria-pressed": "true"},
+    )
+
+
 def segmented(name: str, label: str, choices: tuple[tuple[str, str], ...], data: str) -> html.Div:
     """Buttons of which one is pressed, first the first; the player reads their ``data-<data>``."""
     buttons = [

@@ -12,7 +12,7 @@ Kind = Literal["integer", "number", "text", "choice"]
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """One input. ``path`` is dotted (``model.width``); ``bounds`` reads like ``1 … 8,192`` or is empty."""
+    """One input. ``path`` is dotted (``model.width``); ``bounds`` reads like ``1 … 8,192``, or is empty."""
 
     path: str
     kind: Kind
@@ -68,27 +68,34 @@ def _field(path: str, spec: dict[str, Any]) -> FormField:
     )
 
 
+# a bound beyond this guards the service; to the reader it is noise
+_FAR = 1e6
+
+
 def _bounds(spec: dict[str, Any]) -> str:
-    low, high = spec.get("minimum"), spec.get("maximum")
-    if low is not None and high is not None:
-        return f"{low:,} … {high:,}"
+    low, above, high = spec.get("minimum"), spec.get("exclusiveMinimum"), spec.get("maximum")
+    near = high is not None and high < _FAR
     if low is not None:
-        return f"at least {low:,}"
-    if "exclusiveMinimum" in spec:
-        return f"above {spec['exclusiveMinimum']:,}" + (f", up to {high:,.0f}" if high is not None else "")
+        return f"{_plain(low)} … {_plain(high)}" if near else f"at least {_plain(low)}"
+    if above is not None:
+        return f"above {_plain(above)}" + (f", up to {_plain(high)}" if near else "")
     return ""
 
 
-def control_id(path: str) -> dict[str, str]:
-    """The Dash id of a field's control."""
-    return {"type": "spec", "path": path}
+def _plain(bound: float) -> str:
+    return f"{int(bound):,}" if bound == int(bound) else f"{bound:,}"
 
 
-def control(field: FormField) -> Any:
+def control_id(path: str, *, form: str = "spec") -> dict[str, str]:
+    """The Dash id of a field's control in ``form``."""
+    return {"type": form, "path": path}
+
+
+def control(field: FormField, *, form: str = "spec") -> Any:
     """The input for ``field``. Nothing is clamped: what is out of bounds, the service refuses by name."""
     about = " · ".join(part for part in (field.description, field.bounds) if part)
     common: dict[str, Any] = {
-        "id": control_id(field.path),
+        "id": control_id(field.path, form=form),
         "label": field.title,
         "description": about or None,
         "size": "sm",
@@ -96,7 +103,10 @@ def control(field: FormField) -> Any:
     }
     if field.kind == "choice":
         return dmc.Select(
-            data=list(field.choices), allowDeselect=False, disabled=len(field.choices) == 1, **common
+            data=[{"value": choice, "label": choice.replace("_", " ")} for choice in field.choices],
+            allowDeselect=False,
+            disabled=len(field.choices) == 1,
+            **common,
         )
     if field.kind == "text":
         return dmc.TextInput(**common)

@@ -17,9 +17,14 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from frontend import plotly_script
 from frontend.api import Api
 from frontend.components import message_page
-from frontend.pages import run, runs
+from frontend.pages import run, runs, theory
 
 ASSETS = Path(__file__).parent / "assets"
+# name, address, and the addresses of which the link is marked as current
+PAGES = (
+    ("Runs", "/", re.compile(r"|/|/runs/.*")),
+    ("Theory", "/theory", re.compile(r"/theory/?")),
+)
 RUN_ADDRESS = re.compile(r"/runs/(?P<run_id>[^/]+)/?")
 
 # The theme is set before anything is painted: no flash of the wrong one.
@@ -78,6 +83,7 @@ def create_dashboard(fastapi_app: FastAPI, *, api_url: str) -> Dash:
     dashboard.layout = _shell
     _route(dashboard, api)
     runs.register(dashboard, api)
+    theory.register(dashboard, api)
     _compress(fastapi_app)
     _close_at_shutdown(fastapi_app, api)
     # Dash does this at the first request for "/" or one of its own addresses; a visitor whose first address
@@ -90,7 +96,7 @@ def _shell() -> dmc.MantineProvider:
     bar = html.Header(
         [
             dcc.Link([html.Span("σ", className="brand-mark"), "sigmascope"], href="/", className="brand"),
-            html.Nav([dcc.Link("Runs", href="/")], **{"aria-label": "Pages"}),
+            html.Nav(_links(None), id="pages", **{"aria-label": "Pages"}),
             dmc.ColorSchemeToggle(
                 lightIcon=html.Span("☀"),
                 darkIcon=html.Span("☾"),
@@ -115,11 +121,26 @@ def _shell() -> dmc.MantineProvider:
     )
 
 
+def _links(address: str | None) -> list[html.Span]:
+    """The links of the bar on top; that of the page at ``address`` is marked."""
+    current = next((href for _, href, owns in PAGES if address is not None and owns.fullmatch(address)), None)
+    return [
+        html.Span(dcc.Link(name, href=href), **({"aria-current": "page"} if href == current else {}))
+        for name, href, _ in PAGES
+    ]
+
+
 def _route(dashboard: Dash, api: Api) -> None:
+    @dashboard.callback(Output("pages", "children"), Input("location", "pathname"))
+    async def links(address: str | None) -> list[html.Span]:
+        return _links(address)
+
     @dashboard.callback(Output("page", "children"), Input("location", "pathname"), State("location", "href"))
     async def page(address: str | None, href: str | None) -> Any:
         if address in (None, "", "/"):
             return await runs.layout(api)
+        if address.rstrip("/") == "/theory":
+            return await theory.layout(api, href or "")
         found = RUN_ADDRESS.fullmatch(address)
         if found:
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(href or ""))

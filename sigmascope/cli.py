@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,7 @@ console = Console(highlight=False)
 Server = Annotated[str, typer.Option("--server", envvar="SIGMASCOPE_SERVER", help="Address of the service.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, as `sigmascope runs` lists it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+WIDE = 136  # what the table of claims takes
 VERDICTS = {
     "holds": "green",
     "holds to leading order": "cyan",
@@ -236,16 +238,26 @@ def _check(only: list[str] | None, *, seed: int, quiet: bool) -> list[CheckedCla
 def _print_claims(checked: list[CheckedClaim]) -> None:
     from sigmascope.claims_report import deviation, digits, measured, summary, telling
 
-    table = Table("claim", box=None, header_style="dim")
-    for head in ("verdict", "measured", "as printed", "off", "exact", "off"):
+    # piped, there is no width to fit; a narrow terminal gets what matters most
+    width = console.width if console.is_terminal else WIDE
+    columns: dict[str, Callable[[CheckedClaim], str]] = {
+        "claim": lambda one: one.id,
+        "verdict": lambda one: f"[{VERDICTS[one.verdict]}]{one.verdict.removesuffix(' as printed')}[/]",
+        "measured": lambda one: measured(telling(one)),
+        "as printed": lambda one: digits(telling(one).printed),
+        "exact": lambda one: digits(telling(one).exact),
+        "printed off by": lambda one: deviation(one.printed),
+        "exact off by": lambda one: deviation(one.exact),
+    }
+    if width < WIDE:
+        columns = {head: columns[head] for head in ("claim", "verdict", "printed off by", "exact off by")}
+    table = Table(box=None, header_style="dim")
+    for head in columns:
         table.add_column(head, no_wrap=True)
     for one in checked:
-        seen = telling(one)
-        verdict = f"[{VERDICTS[one.verdict]}]{one.verdict.removesuffix(' as printed')}[/]"
-        cells = (measured(seen), digits(seen.printed), deviation(one.printed), digits(seen.exact))
-        table.add_row(one.id, verdict, *cells, deviation(one.exact))
-    console.print(table)
-    console.print(summary(checked))
+        table.add_row(*(cell(one) for cell in columns.values()))
+    Console(highlight=False, width=width).print(table)
+    console.print(summary(checked), soft_wrap=True)
 
 
 def _value(text: str) -> Any:

@@ -1,26 +1,39 @@
-"""All figures of the run page in both themes, as the JSON that the player reads."""
+"""All figures of a page in both themes, as the JSON that the player reads."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import plotly.graph_objects as go
+
+from frontend.figures.ensemble import eigenvalue_sum, ensemble_means, ensemble_spectrum
 from frontend.figures.spectrum import spectrum
-from frontend.figures.theme import THEMES
+from frontend.figures.theme import THEMES, Theme
 from frontend.figures.training import training
 from frontend.figures.trajectories import trajectories
 
+Skeletons = dict[str, dict[str, Any]]
 
-def skeletons(*, k: int) -> dict[str, dict[str, Any]]:
-    """``{"light": {"spectrum": {"data", "layout"}, ...}, "dark": ...}`` for k tracked modes."""
+
+def skeletons(*, k: int) -> Skeletons:
+    """``{"light": {"spectrum": {"data", "layout"}, ...}, "dark": ...}`` of a training run with k modes."""
+    return _in_both_themes(
+        {"spectrum": spectrum, "trajectories": partial(trajectories, k=k), "training": training}
+    )
+
+
+def ensemble_skeletons(*, k: int) -> Skeletons:
+    """The same of a simulated ensemble, of which the k largest values are followed."""
+    return _in_both_themes(
+        {"spectrum": ensemble_spectrum, "means": partial(ensemble_means, k=k), "sum": eigenvalue_sum}
+    )
+
+
+def _in_both_themes(figures: dict[str, Callable[[Theme], go.Figure]]) -> Skeletons:
     return {
-        theme.name: {
-            name: json.loads(figure.to_json())
-            for name, figure in (
-                ("spectrum", spectrum(theme)),
-                ("trajectories", trajectories(theme, k=k)),
-                ("training", training(theme)),
-            )
-        }
+        theme.name: {name: json.loads(draw(theme).to_json()) for name, draw in figures.items()}
         for theme in THEMES
     }

@@ -1,4 +1,4 @@
-"""The instrument: one run, its spectrum, trajectories and training under one clock. Address ``/runs/<id>``.
+"""The page of a run, ``/runs/<id>``; of a training run: spectrum, trajectories and training under one clock.
 
 Python lays out the page and says how each mark looks; the player in ``assets/player`` fetches, draws and
 moves.
@@ -7,17 +7,17 @@ moves.
 from __future__ import annotations
 
 import json
-from typing import Any
 
-import dash_mantine_components as dmc
 from dash import html
 
 from frontend import plotly_script
 from frontend.api import Api
-from frontend.components import message_page, panel, plot, segmented
+from frontend.components import legend_entry, message_page, panel, plot, segmented
 from frontend.figures.skeletons import skeletons
+from frontend.pages import simulation, theory
+from frontend.run_head import head
 from sigmascope.errors import NotFoundError, SigmascopeError
-from sigmascope.schemas import Run
+from sigmascope.schemas import ClaimsSpec, Run, SimulateSpec, TrainSpec
 
 LEGEND = (
     ("histogram", "singular values", None),
@@ -39,98 +39,50 @@ async def layout(api: Api, run_id: str, *, origin: str) -> html.Div:
         )
     except SigmascopeError as error:
         return message_page(title="The run cannot be shown", text=str(error))
-    return instrument(run, origin=origin)
+    if isinstance(run.spec, SimulateSpec):
+        return simulation.instrument(run, run.spec, origin=origin)
+    if isinstance(run.spec, ClaimsSpec):
+        return await theory.run_page(api, run)
+    return instrument(run, run.spec, origin=origin)
 
 
-def instrument(run: Run, *, origin: str) -> html.Div:
+def instrument(run: Run, spec: TrainSpec, *, origin: str) -> html.Div:
     """Everything that the player fills. It mounts on the id ``player``."""
     return html.Div(
         [
-            _head(run, origin),
+            _head(run, spec, origin),
             html.P(id="run-problem", className="run-problem", role="alert", hidden=True),
             html.Div(html.P("Fetching the spectra.", id="waiting"), className="waiting", role="status"),
-            html.Div([_spectrum(), _trajectories(run), _training()], className="instrument"),
+            html.Div([_spectrum(), _trajectories(spec.top_k), _training()], className="instrument"),
             html.Div(id="transport", className="transport", role="toolbar", **{"aria-label": "Transport"}),
         ],
         id="player",
         className="page page-run",
         **{
             "data-run": run.id,
+            "data-kind": "train",
             "data-state": "loading",
             "data-plotly": plotly_script.ADDRESS,
-            "data-figures": json.dumps(skeletons(k=run.spec.top_k), separators=(",", ":")),
+            "data-figures": json.dumps(skeletons(k=spec.top_k), separators=(",", ":")),
         },
     )
 
 
-def _head(run: Run, origin: str) -> html.Div:
-    title = html.H1(run.name or run.id, id="run-name")
-    status = html.Span(
-        run.status.value, id="run-status", className="status", **{"data-status": run.status.value}
-    )
-    bar = html.Div(html.Div(id="run-bar", className="bar-fill"), className="bar", **{"aria-hidden": "true"})
-    facts = [
-        html.Span(id="run-percent", className="figure"),
-        bar,
-        html.Span(id="run-steps", className="figure muted"),
-        html.Span(id="run-rate", className="figure muted"),
-        html.Span(id="run-left", className="figure muted"),
-    ]
-    return html.Div(
-        [
-            html.Div([title, status], className="run-title"),
-            html.Div(facts, className="run-facts"),
-            html.Div([_about(run), _export(run, origin), _cancel()], className="run-actions"),
-        ],
-        className="run-head",
-    )
-
-
-def _cancel() -> html.Button:
-    return html.Button(
-        "Cancel run", id="run-cancel", type="button", className="quiet-button danger", hidden=True
-    )
-
-
-def _about(run: Run) -> dmc.Popover:
-    spec = run.spec
-    rows = {
-        "run": run.id,
+def _head(run: Run, spec: TrainSpec, origin: str) -> html.Div:
+    settings = {
         "preset": spec.preset or "none",
         "model": f"MLP, {spec.model.depth} hidden layers of {spec.model.width}",
         "data": spec.dataset,
         "SGD": f"learning rate {spec.learning_rate:g}, batch {spec.batch_size}",
         "seed": str(spec.seed),
         "device": run.device or spec.device,
-        **run.versions,
     }
-    listed = [part for key, value in rows.items() for part in (html.Dt(key), html.Dd(value))]
-    return _popover("Settings", html.Dl(listed, className="facts"))
-
-
-def _export(run: Run, origin: str) -> dmc.Popover:
-    command = f"sigmascope export {run.id} --format npz --server {origin}"
-    return _popover(
-        "Export",
-        html.Div(
-            [
-                html.P(
-                    "All that is recorded, as a NumPy archive; parquet and csv hold the singular values:",
-                    className="help-text",
-                ),
-                html.Code(command, className="command"),
-            ]
-        ),
-    )
-
-
-def _popover(label: str, content: Any) -> dmc.Popover:
-    button = html.Button(label, type="button", className="quiet-button")
-    return dmc.Popover(
-        [dmc.PopoverTarget(button), dmc.PopoverDropdown(content)],
-        width=380,
-        position="bottom-end",
-        shadow="md",
+    return head(
+        run,
+        unit="batches",
+        settings=settings,
+        command=f"sigmascope export {run.id} --format npz --server {origin}",
+        exported="All that is recorded, as a NumPy archive; parquet and csv hold the singular values:",
     )
 
 
@@ -156,23 +108,10 @@ def _spectrum() -> html.Section:
 
 
 def _legend() -> html.Div:
-    return html.Div([_legend_entry(*entry) for entry in LEGEND], id="spectrum-legend", className="legend")
+    return html.Div([legend_entry(*entry) for entry in LEGEND], id="spectrum-legend", className="legend")
 
 
-def _legend_entry(mark: str, label: str, switches: str | None) -> html.Button | html.Span:
-    content = [html.Span(className=f"mark mark-{mark}", **{"aria-hidden": "true"}), label]
-    if switches is None:
-        return html.Span(content, className="legend-entry")
-    return html.Button(
-        content,
-        type="button",
-        className="legend-entry",
-        title=f"Show or hide: {label}",
-        **{"data-mark": switches, "aria-pressed": "true"},
-    )
-
-
-def _trajectories(run: Run) -> html.Section:
+def _trajectories(top_k: int) -> html.Section:
     picker = segmented(
         "predictor-picker",
         "Predictor",
@@ -184,7 +123,7 @@ def _trajectories(run: Run) -> html.Section:
             html.Span([html.Span(className="mark mark-true"), "true"], className="legend-entry"),
             html.Span([html.Span(className="mark mark-predicted"), "predicted"], className="legend-entry"),
             html.Span(
-                ["largest", html.Span(className="mark mark-modes"), f"{run.spec.top_k}th"],
+                ["largest", html.Span(className="mark mark-modes"), f"{top_k}th"],
                 className="legend-entry",
             ),
             html.Span("trackers see each batch's gradient", className="note"),
@@ -193,7 +132,7 @@ def _trajectories(run: Run) -> html.Section:
     )
     return panel(
         name="trajectories",
-        title=f"Trajectories, top {run.spec.top_k}",
+        title=f"Trajectories, top {top_k}",
         help_text=(
             "Solid lines are the true largest singular values, dashed lines what a predictor makes of the "
             "first weights and the gradients of the batches. Skill is 1 − (mean error of the predictor) / "

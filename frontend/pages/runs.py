@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, dcc, html, no_update
@@ -13,10 +13,24 @@ from frontend.api import Api
 from frontend.components import problem_alert
 from frontend.form import FormField, at_path, control, control_id, form_fields, nested
 from sigmascope.errors import SigmascopeError
-from sigmascope.schemas import Preset, Run, RunStatus, TrainSpec
+from sigmascope.schemas import ClaimsSpec, Job, Preset, Run, RunStatus, SimulateSpec, TrainSpec
 
 REFRESH_MS = 1000
-COLUMNS = ("Run", "Status", "Progress", "Batches/s", "Time left", "Model", "Started")
+
+
+class Kind(NamedTuple):
+    """What a kind of run is called, and what it counts."""
+
+    name: str
+    unit: str
+
+
+KINDS = {
+    "train": Kind("training", "batches"),
+    "simulate": Kind("simulation", "steps"),
+    "claims": Kind("claims", "claims"),
+}
+COLUMNS = ("Run", "Kind", "What", "Status", "Progress", "Pace", "Time left", "Started")
 # What one chooses for nearly every run; the rest is folded under "All settings".
 MAIN_FIELDS = ("name", "batches", "learning_rate", "model.width", "batch_size", "seed")
 
@@ -40,7 +54,10 @@ async def layout(api: Api) -> html.Div:
     )
 
 
-_INTRODUCTION = "Every training run records all singular values of every weight matrix after each batch."
+_INTRODUCTION = (
+    "Training records all singular values of every weight matrix after each batch. Simulations and checks of "
+    "the paper's claims start on the page Theory."
+)
 
 
 async def _table_or_problem(api: Api) -> Any:
@@ -70,15 +87,17 @@ def _row(run: Run, *, now: datetime) -> html.Tr:
     share = run.step / run.total_steps if run.total_steps else 0.0
     name = dcc.Link(run.name or run.id, href=f"/runs/{run.id}", className="row-link")
     about = html.Span(
-        " · ".join(p for p in (run.spec.preset or "", run.id if run.name else "") if p), className="muted"
+        " · ".join(p for p in (_origin(run), run.id if run.name else "") if p), className="muted"
     )
+    what, about_it = subject(run.spec)
     cells = [
         html.Th([name, about], scope="row"),
+        html.Td(KINDS[run.kind].name, className="kind", **{"data-kind": run.kind}),
+        html.Td([what, html.Span(about_it, className="muted")], className="two-lines"),
         html.Td([status_badge(run), *_reason(run)]),
         html.Td(_progress(share, run)),
         html.Td(_rate(run), className="figure"),
         html.Td(_left(run), className="figure"),
-        html.Td([_model(run.spec), html.Span(run.spec.dataset, className="muted")], className="two-lines"),
         html.Td(ago(run.started_at, now=now), className="figure", title=_exact(run.started_at)),
     ]
     return html.Tr(cells, **{"data-run": run.id})
@@ -97,17 +116,17 @@ def _progress(share: float, run: Run) -> html.Div:
     bar = html.Div(
         html.Div(className="bar-fill", style={"transform": f"scaleX({share:.4f})"}), className="bar"
     )
-    return html.Div(
-        [bar, html.Span(f"{int(100 * share)} %", className="figure")], className="progress", title=_steps(run)
-    )
+    line = html.Div([bar, html.Span(f"{int(100 * share)} %", className="figure")], className="progress")
+    return html.Div([line, html.Span(_steps(run), className="muted figure steps")])
 
 
 def _steps(run: Run) -> str:
-    return f"{run.step:,} of {run.total_steps:,} batches"
+    return f"{run.step:,} of {run.total_steps:,} {KINDS[run.kind].unit}"
 
 
 def _rate(run: Run) -> str:
-    return f"{run.batches_per_second:.3g}" if run.batches_per_second is not None else "–"
+    pace = run.batches_per_second
+    return f"{pace:.3g} {KINDS[run.kind].unit}/s" if pace is not None else "–"
 
 
 def _left(run: Run) -> str:
@@ -124,8 +143,28 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _model(spec: TrainSpec) -> str:
-    return f"MLP {spec.model.depth} × {spec.model.width}, η = {spec.learning_rate:g}"
+PROCESSES = {
+    "eigenvalue": "singular values alone",
+    "matrix": "matrix SDE",
+    "ornstein_uhlenbeck": "Ornstein-Uhlenbeck",
+}
+
+
+def subject(spec: Job) -> tuple[str, str]:
+    """What a job is about, in two lines."""
+    if isinstance(spec, TrainSpec):
+        return f"MLP {spec.model.depth} × {spec.model.width}, η = {spec.learning_rate:g}", spec.dataset
+    if isinstance(spec, SimulateSpec):
+        form = "as printed" if spec.form == "as_printed" else "exact"
+        return f"W {spec.m} × {spec.n}, {spec.paths:,} paths", f"{PROCESSES[spec.process]}, {form}"
+    if isinstance(spec, ClaimsSpec):
+        some = f"{len(spec.only)} of the paper's claims" if spec.only else "all claims of the paper"
+        return some, f"seed {spec.seed}"
+    return "", ""
+
+
+def _origin(run: Run) -> str:
+    return (run.spec.preset or "") if isinstance(run.spec, TrainSpec) else ""
 
 
 def _exact(moment: datetime | None) -> str:

@@ -28,7 +28,8 @@ class Algorithm1:
 
     It is kept for comparison and known to be wrong in three ways. (1) The coefficients: first-order
     perturbation gives du_i = sum_j (sigma_i M_ji + sigma_j M_ij) / (sigma_i^2 - sigma_j^2) u_j, and for
-    dv_i the same with M transposed; here du_i and dv_i share one set. (2) The part of du_i and dv_i outside
+    dv_i the same with M transposed; here du_i and dv_i share one set
+    (:mod:`sigmascope.theory.perturbation` has both). (2) The part of du_i and dv_i outside
     the tracked span, (I - U U^T) G v_i / sigma_i, is left out, so the spans of U_k and V_k never leave
     those of W_0 and directions that grow during training stay unseen. (3) sigma_i is replaced inside the
     loop, so mode i meets the new sigma_j for j < i and the old one for j > i.

@@ -11,6 +11,7 @@ from sigmascope.theory.edge import (
     EdgeScaling,
     edge_scaling,
     fit_bulk,
+    fitted_scaling,
     median_entry_variance,
     outliers_at,
 )
@@ -43,7 +44,21 @@ from sigmascope.theory.laws import (
     on_singular_value_axis,
 )
 from sigmascope.theory.noise import beta1, diffusion, diffusion_as_printed, gradient_variance
+from sigmascope.theory.perturbation import vector_change
 from sigmascope.theory.scoring import cumulative_skill, skill
+from sigmascope.theory.spikes import (
+    SpikeOverlap,
+    asymptotic_power,
+    covariance_spike_overlap,
+    covariance_spike_position,
+    covariance_spike_strength,
+    critical_strength,
+    spike_overlap,
+    spike_position,
+    spike_strength,
+    spike_variance,
+)
+from sigmascope.theory.stochastic_parts import PartSummary, StochasticTerm, stochastic_term
 from sigmascope.theory.tails import (
     Comparison,
     Exponential,
@@ -82,9 +97,12 @@ __all__ = [
     "MarchenkoPastur",
     "ModeNoise",
     "PairTest",
+    "PartSummary",
     "PowerLaw",
     "Snapshot",
+    "SpikeOverlap",
     "StationaryGamma",
+    "StochasticTerm",
     "TailFit",
     "TailReport",
     "TracyWidom",
@@ -92,12 +110,17 @@ __all__ = [
     "TruncatedGammaFit",
     "TruncatedPowerLaw",
     "airy_kernel",
+    "asymptotic_power",
     "beta1",
     "canonical_diffusion",
     "canonical_drift",
     "canonical_time",
     "choose_lower",
     "compare",
+    "covariance_spike_overlap",
+    "covariance_spike_position",
+    "covariance_spike_strength",
+    "critical_strength",
     "cumulative_skill",
     "diffusion",
     "diffusion_as_printed",
@@ -114,6 +137,7 @@ __all__ = [
     "fit_tail",
     "fit_truncated_gamma",
     "fit_truncated_power_law",
+    "fitted_scaling",
     "goodness_of_fit",
     "gradient_variance",
     "hilbert_transform",
@@ -131,7 +155,13 @@ __all__ = [
     "singular_value_diffusion",
     "singular_value_drift",
     "skill",
+    "spike_overlap",
+    "spike_position",
+    "spike_strength",
+    "spike_variance",
     "stationary_residual",
     "step_variance",
+    "stochastic_term",
+    "vector_change",
     "walled_density",
 ]

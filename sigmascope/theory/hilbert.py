@@ -28,6 +28,8 @@ STENCIL = np.array([-1.0, 9.0, -45.0, 0.0, 45.0, -9.0, 1.0]) / 60.0
 STENCIL_STEP = 0.01
 # of series at 1/2: 2^-60 is below float64
 TERMS = 60
+# the reduction to [-1/2, 1/2] takes one step a unit
+LARGEST_EXPONENT = 10_000
 
 
 def check_interval(lower: float, upper: float) -> None:
@@ -95,10 +97,16 @@ def log_part(density: Density, at: FloatArray, near: FloatArray, far: FloatArray
     return np.asarray((width * SHARE_WEIGHTS * checked(density, x)).sum(axis=1))
 
 
-def check_exponent(alpha: float) -> float:
-    """``alpha`` when finite and > -1; InvalidValueError otherwise."""
+def check_power_law(alpha: float, coefficient: float) -> float:
+    """``alpha`` when in (-1, LARGEST_EXPONENT] and the coefficient is finite; InvalidValueError otherwise."""
     if not (np.isfinite(alpha) and alpha > -1):
         raise InvalidValueError(f"alpha must be > -1 and finite, got {alpha}; x^alpha has infinite mass at 0")
+    if alpha > LARGEST_EXPONENT:
+        raise InvalidValueError(
+            f"alpha must be <= {LARGEST_EXPONENT}, got {alpha}; x^alpha is a point mass at the right end"
+        )
+    if not np.isfinite(coefficient):
+        raise InvalidValueError(f"coefficient must be finite, got {coefficient}; leave it out for 1")
     return float(alpha)
 
 
@@ -111,10 +119,11 @@ def power_law_hilbert_leading(
     - ``exact``: - C lambda^alpha cot(pi alpha)
 
     What it leaves out is (1 / pi) C R^alpha / alpha + O(lambda): bounded, as the lemma says, but for
-    alpha > 0 it is the larger part. InvalidValueError: alpha <= -1 or whole, points not > 0.
+    alpha > 0 it is the larger part. InvalidValueError: alpha <= -1 or whole, points not
+    > 0, a coefficient that is not finite.
     """
     check_form(form)
-    if check_exponent(alpha) == round(alpha):
+    if check_power_law(alpha, coefficient) == round(alpha):
         raise InvalidValueError(f"alpha must not be a whole number, got {alpha}; use power_law_hilbert")
     array = inner_points(points, 0.0, np.inf)
     sign = 1.0 if form == "as_printed" else -1.0
@@ -130,13 +139,14 @@ def power_law_hilbert(
 
     At whole alpha the two poles cancel and leave a logarithm; evaluated so that nothing is lost there or
     near: H[x^alpha] = R^alpha / (pi alpha) + lambda H[x^(alpha - 1)] brings alpha to [-1/2, 1/2].
-    InvalidValueError: alpha <= -1, points outside (0, R), R that is not positive.
+    InvalidValueError: alpha <= -1 or beyond 10,000, points outside (0, R), R that is not positive, a
+    coefficient that is not finite.
 
     >>> round(float(power_law_hilbert(0.7, alpha=-0.4, upper=1.0)), 6)
     -0.719947
     """
     check_positive("upper", upper, remedy="it is the right end of the interval")
-    check_exponent(alpha)
+    check_power_law(alpha, coefficient)
     z = inner_points(points, 0.0, upper) / upper
     reductions = max(round(alpha), 0)
     near = alpha - reductions

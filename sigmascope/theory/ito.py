@@ -46,6 +46,14 @@ def check_values(name: str, values: ArrayLike, m: int) -> FloatArray:
     return array
 
 
+def check_amounts(name: str, values: ArrayLike) -> FloatArray:
+    """``values`` of any shape as float64; InvalidValueError unless they are finite and >= 0."""
+    array = np.asarray(values, dtype=np.float64)
+    if not (np.isfinite(array) & (array >= 0)).all():
+        raise InvalidValueError(f"{name} must be >= 0 and finite; check the weights, or take shorter steps")
+    return array
+
+
 def check_rates(learning_rate: float, diffusion: float) -> float:
     """The product eta D; InvalidValueError unless the rate is finite > 0 and the diffusion finite >= 0."""
     check_positive("learning_rate", learning_rate, remedy="without a step nothing moves")
@@ -155,7 +163,7 @@ def singular_value_diffusion(
     Theorem 3.1; printed and exact agree, and the beta_k are independent, because the u_k v_k^T are
     orthonormal.
     """
-    values = np.asarray(singular_values, dtype=np.float64)
+    values = check_amounts("singular_values", singular_values)
     return np.full(values.shape, np.sqrt(2.0 * check_rates(learning_rate, diffusion)))
 
 
@@ -210,12 +218,7 @@ def canonical_drift(Y: ArrayLike, *, m: int, form: Form = "exact") -> FloatArray
 
 def canonical_diffusion(Y: ArrayLike) -> FloatArray:
     """2 sqrt(Y_k), shape kept; printed and exact agree. InvalidValueError for negative values or NaN."""
-    values = np.asarray(Y, dtype=np.float64)
-    if not (np.isfinite(values) & (values >= 0)).all():
-        raise InvalidValueError(
-            "eigenvalues must be >= 0 and finite; check the weights, or take shorter steps"
-        )
-    return np.asarray(2.0 * np.sqrt(values))
+    return np.asarray(2.0 * np.sqrt(check_amounts("eigenvalues", Y)))
 
 
 def canonical_time(
@@ -233,4 +236,6 @@ def canonical_time(
     if strength == 0:
         raise InvalidValueError("diffusion must be > 0 to rescale time, got 0; no noise, no clock")
     times = np.asarray(t, dtype=np.float64)
+    if not np.isfinite(times).all():
+        raise InvalidValueError("t holds NaN or infinity; pass times")
     return np.asarray(times / strength if form == "as_printed" else times * strength)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigmascope.errors import InvalidValueError, NumericalError
-from sigmascope.theory.edge import BulkFit, check_spectrum, edge_scaling, fit_bulk
+from sigmascope.theory.edge import BulkFit, check_spectrum, fit_bulk, fitted_scaling
 from sigmascope.theory.laws.law import FloatArray, check_positive
 from sigmascope.theory.laws.marchenko_pastur import MarchenkoPastur
 from sigmascope.theory.noise import diffusion_as_printed
@@ -31,8 +31,8 @@ class LawFit:
     Attributes:
         entry_variance: variance of an entry of W, fitted to the bulk with outliers left out.
         mp_upper: upper edge of the Marchenko-Pastur bulk, s (sqrt m + sqrt n).
-        tw_center: Johnstone's finite-size centring times the entry variance.
-        tw_scale: Johnstone's finite-size scaling times the entry variance.
+        tw_center: Ma's finite-size centring for a fitted variance, times the entry variance.
+        tw_scale: Ma's finite-size scaling for a fitted variance, times the entry variance.
         edge: 95 % quantile of the largest singular value of the noise; the values beyond it are the outliers.
         p_value: probability that m x n pure noise has a larger top singular value than seen.
         outliers: number of singular values beyond the edge, by sequential top-down testing at 5 %.
@@ -88,7 +88,7 @@ def fit_laws(
     values = check_spectrum(values, m, n)
     bulk = fit_bulk(values, m=m, n=n)
     edge = bulk.residual.edge()
-    tail = fit_tail(values[: bulk.outliers] ** 2, edge**2, previous)
+    tail = gamma_of_outliers(values[: bulk.outliers] ** 2, edge**2, previous)
     spread = math.sqrt(bulk.entry_variance)
     return LawFit(
         entry_variance=bulk.entry_variance,
@@ -96,7 +96,7 @@ def fit_laws(
         tw_center=bulk.residual.center,
         tw_scale=bulk.residual.scale,
         edge=edge,
-        p_value=float(edge_scaling(m, n, entry_variance=bulk.entry_variance).p_value(values[0])),
+        p_value=float(fitted_scaling(m, n, entry_variance=bulk.entry_variance).p_value(values[0])),
         outliers=bulk.outliers,
         ks=bulk_distance(values[bulk.outliers :], bulk, m=m, n=n),
         printed_shape=(m - n + 3) / 4,
@@ -107,7 +107,7 @@ def fit_laws(
     )
 
 
-def fit_tail(points: FloatArray, lower: float, previous: LawFit | None) -> TruncatedGammaFit | None:
+def gamma_of_outliers(points: FloatArray, lower: float, previous: LawFit | None) -> TruncatedGammaFit | None:
     """Truncated gamma law of the outliers (lambda axis); None when they are too few or all coincide."""
     if len(points) < MIN_POINTS:
         return None

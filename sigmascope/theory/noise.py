@@ -8,28 +8,44 @@ from numpy.typing import ArrayLike
 from sigmascope.errors import InvalidValueError
 from sigmascope.theory.laws.law import check_positive
 
+# squares of larger singular values may overflow
+LARGEST = 1e150
+
 
 def diffusion_as_printed(singular_values: ArrayLike, *, batches: int) -> float:
     """D = (sigma_max - sigma_med)^2 / t_b, Lemma 6.18, after t_b = ``batches`` updates; values of W.
 
     A dimensional argument, not an estimator: it measures the whole spread of the spectrum, initial noise
-    included. InvalidValueError for no batches, an empty spectrum, NaN.
+    included. InvalidValueError for no batches, an empty spectrum, NaN, negative values, or squares that
+    overflow.
     """
     values = np.asarray(singular_values, dtype=np.float64)
-    if batches < 1:
+    if not (np.isfinite(batches) and batches >= 1):
         raise InvalidValueError(
             f"batches must be >= 1, got {batches}; Lemma 6.18 says nothing before training"
         )
     if values.size == 0 or not np.isfinite(values).all():
         raise InvalidValueError("singular_values are empty or hold NaN or infinity; check the weights")
+    if values.min() < 0 or values.max() > LARGEST:
+        raise InvalidValueError(
+            f"singular_values must be in [0, {LARGEST:g}], got {values.min()} to {values.max()}; rescale W"
+        )
     return float((values.max() - np.median(values)) ** 2 / batches)
 
 
+def check_entries(entries: int) -> int:
+    """``entries`` when a count >= 1; InvalidValueError otherwise."""
+    if not (np.isfinite(entries) and entries >= 1):
+        raise InvalidValueError(f"entries must be >= 1, got {entries}; it is m times n")
+    return entries
+
+
 def check_batch(batch_size: int, samples: int) -> None:
-    """InvalidValueError unless 1 <= batch_size <= samples."""
-    if not 1 <= batch_size <= samples:
+    """InvalidValueError unless 1 <= batch_size <= samples, all finite."""
+    if not 1 <= batch_size <= samples < np.inf:
         raise InvalidValueError(
-            f"batch_size must be between 1 and the number of samples {samples}, got {batch_size}"
+            f"batch_size must be between 1 and the number of samples {samples}, got {batch_size}; "
+            "a batch is drawn without replacement"
         )
 
 
@@ -59,9 +75,9 @@ def beta1(gradient_variance: float, *, entries: int, batch_size: int, samples: i
     InvalidValueError for values outside their domain.
     """
     check_batch(batch_size, samples)
-    if entries < 1:
-        raise InvalidValueError(f"entries must be >= 1, got {entries}; it is m times n")
-    return entries * check_variance(gradient_variance) * (1.0 - batch_size / samples) / batch_size
+    return (
+        check_entries(entries) * check_variance(gradient_variance) * (1.0 - batch_size / samples) / batch_size
+    )
 
 
 def gradient_variance(
@@ -74,9 +90,10 @@ def gradient_variance(
     array per sample.
     Rounding may bring the difference below 0; it is then 0. InvalidValueError for B < 2 or values below 0.
     """
-    if batch_size < 2:
-        raise InvalidValueError(f"batch_size must be >= 2 to see a variance, got {batch_size}")
-    if entries < 1:
-        raise InvalidValueError(f"entries must be >= 1, got {entries}; it is m times n")
+    if not (np.isfinite(batch_size) and batch_size >= 2):
+        raise InvalidValueError(
+            f"batch_size must be >= 2 to see a variance, got {batch_size}; draw more samples"
+        )
+    check_entries(entries)
     spread = check_variance(sum_of_squares) / batch_size - check_variance(squared_norm_of_mean)
     return max(spread, 0.0) * batch_size / ((batch_size - 1) * entries)

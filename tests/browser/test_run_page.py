@@ -85,11 +85,11 @@ def test_outlines_drawn_while_moving_are_those_that_plotly_draws(page: Page, fin
     moving = outlines(page)
     settled(page)
     resting = outlines(page)
-    # Plotly leaves out points on straight lines: the extent of each outline must agree, to a tenth of a pixel
+    # Plotly leaves out points within 3/4 of a pixel of a straight line
     for mine, its in zip(moving, resting, strict=True):
         if len(its) > 2:
-            assert np.max(mine, axis=0) == pytest.approx(np.max(its, axis=0), abs=0.2)
-            assert np.min(mine, axis=0) == pytest.approx(np.min(its, axis=0), abs=0.2)
+            assert np.max(mine, axis=0) == pytest.approx(np.max(its, axis=0), abs=0.75)
+            assert np.min(mine, axis=0) == pytest.approx(np.min(its, axis=0), abs=0.75)
 
 
 def test_axes_keep_their_range_while_playing(page: Page, finished: Run) -> None:

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI, Response
 
 from frontend import plotly_script
-from frontend.main import create_dashboard
+from frontend.main import _links, create_dashboard
 from frontend.standalone import Settings, create_app
 
 
@@ -27,10 +27,28 @@ async def page() -> AsyncIterator[httpx.AsyncClient]:
 async def test_the_index_loads_the_player_and_nothing_from_afar(page: httpx.AsyncClient) -> None:
     html = (await page.get("/")).text
     assert "/assets/player/80-player.js" in html
+    assert "/assets/theory/10-claims.js" in html
     assert "/assets/sigmascope.css" in html
     sources = [part.split('"')[0] for part in html.split('src="')[1:]]
     assert sources
     assert all(source.startswith("/") for source in sources)
+
+
+@pytest.mark.parametrize(
+    ("address", "current"),
+    [
+        ("/", "Runs"),
+        ("/runs/0123abcd", "Runs"),
+        ("/theory", "Theory"),
+        ("/theory/", "Theory"),
+        ("/nowhere", None),
+    ],
+)
+def test_the_link_of_the_page_is_marked(address: str, current: str | None) -> None:
+    marked = [
+        link.children.children for link in _links(address) if "aria-current" in link.to_plotly_json()["props"]
+    ]
+    assert marked == ([current] if current else [])
 
 
 async def test_every_asset_of_the_index_is_served(page: httpx.AsyncClient) -> None:

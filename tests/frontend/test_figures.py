@@ -9,7 +9,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
-from frontend.figures.skeletons import skeletons
+from frontend.figures.ensemble import eigenvalue_sum, ensemble_means, ensemble_spectrum
+from frontend.figures.skeletons import ensemble_skeletons, skeletons
 from frontend.figures.spectrum import spectrum
 from frontend.figures.theme import DARK, LIGHT, THEMES, Theme
 from frontend.figures.training import training
@@ -74,8 +75,29 @@ class TestBothThemes:
     def test_training_shows_loss_and_accuracy_of_both_splits(self, theme: Theme) -> None:
         assert set(by_meta(training(theme))) == {"loss", "test_loss", "accuracy", "test_accuracy"}
 
+    def test_laws_over_an_ensemble_keep_their_marks(self, theme: Theme) -> None:
+        traces = by_meta(ensemble_spectrum(theme))
+        assert traces["marchenko_pastur"].line.dash == "dash"
+        assert traces["marchenko_pastur"].line.color == theme.marchenko_pastur
+        assert traces["gamma_printed"].line.dash == "dot"
+        assert traces["gamma_exact"].line.dash == "dashdot"
+        assert traces["gamma_exact"].line.color == traces["gamma_printed"].line.color == theme.gamma
+
+    def test_a_mean_lies_in_a_band_of_its_hue(self, theme: Theme) -> None:
+        traces = by_meta(ensemble_means(theme, k=3))
+        for i in range(3):
+            assert channels(traces[f"band:{i}"].fillcolor) == channels(traces[f"mean:{i}"].line.color)
+            assert traces[f"band:{i}"].fill == "toself"
+
+    def test_the_sum_and_its_exact_value_are_told_apart_without_colour(self, theme: Theme) -> None:
+        traces = by_meta(eigenvalue_sum(theme))
+        assert traces["sum"].line.dash != traces["expected"].line.dash
+        assert traces["off"].yaxis == traces["tolerance"].yaxis == "y2"
+
     def test_every_axis_says_what_it_shows_and_keeps_its_range(self, theme: Theme) -> None:
-        for figure in (spectrum(theme), trajectories(theme, k=3), training(theme)):
+        figures = (spectrum(theme), trajectories(theme, k=3), training(theme))
+        ensembles = (ensemble_spectrum(theme), ensemble_means(theme, k=3), eigenvalue_sum(theme))
+        for figure in (*figures, *ensembles):
             for name, axis in figure.to_plotly_json()["layout"].items():
                 if re.fullmatch(r"[xy]axis\d*", name):
                     assert axis["title"]["text"]
@@ -128,3 +150,6 @@ def test_skeletons_are_small_json_with_the_same_traces_in_both_themes() -> None:
     for name in ("spectrum", "trajectories", "training"):
         light, dark = ([trace["meta"] for trace in both[theme][name]["data"]] for theme in ("light", "dark"))
         assert light == dark
+    ensembles = ensemble_skeletons(k=8)
+    assert len(json.dumps(ensembles)) < 60_000
+    assert set(ensembles["light"]) == set(ensembles["dark"]) == {"spectrum", "means", "sum"}

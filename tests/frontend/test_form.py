@@ -40,7 +40,7 @@ def test_nothing_is_clamped_so_that_the_service_can_refuse_by_name() -> None:
 
 def test_a_single_choice_is_shown_and_cannot_be_changed() -> None:
     dataset = control(FIELDS["dataset"])
-    assert dataset.data == ["mnist-builtin"]
+    assert dataset.data == [{"value": "mnist-builtin", "label": "mnist-builtin"}]
     assert dataset.disabled
 
 

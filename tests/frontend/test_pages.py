@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from frontend.api import RefusedError
 from frontend.components import problem_alert
 from frontend.pages import run, runs
-from sigmascope.schemas import Problem, RunStatus
+from sigmascope.schemas import ClaimsSpec, Job, Problem, RunStatus, SimulateSpec, TrainSpec
 from tests.frontend.service import answers, api, make_run, silent
 
 NOW = datetime(2026, 1, 1, 0, 2, tzinfo=UTC)
@@ -44,6 +44,25 @@ def test_a_row_shows_progress_pace_and_time_left_and_links_to_the_run() -> None:
     for part in ("a run", "running", "25 %", "12.3", "24 s", "2 min ago"):
         assert part in said
     assert "/runs/0123abcd" in [getattr(child, "href", None) for child in table._traverse()]
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (TrainSpec(preset="demo"), ("training", "MLP 3 × 256", "100 of 400 batches", "12.3 batches/s")),
+        (
+            SimulateSpec(n=8),
+            ("simulation", "W 128 × 8, 64 paths", "singular values alone, exact", "100 of 400 steps"),
+        ),
+        (ClaimsSpec(seed=3), ("claims", "all claims of the paper", "seed 3", "100 of 400 claims")),
+        (ClaimsSpec(only=("theorem-3.1",)), ("1 of the paper's claims",)),
+    ],
+    ids=("train", "simulate", "claims", "one claim"),
+)
+def test_every_kind_says_what_it_is_about_in_its_own_unit(spec: Job, said: tuple[str, ...]) -> None:
+    row = text_of(runs.table([make_run(kind=spec.kind, spec=spec)], now=NOW))  # type: ignore[attr-defined]
+    for part in said:
+        assert part in row
 
 
 def test_a_run_without_a_name_shows_its_id() -> None:

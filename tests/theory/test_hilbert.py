@@ -150,6 +150,11 @@ def test_bad_arguments() -> None:
     for alpha in (-1.0, -3.5, np.nan, np.inf):
         with pytest.raises(InvalidValueError, match="alpha must be > -1 and finite"):
             power_law_hilbert(0.5, alpha=alpha, upper=1.0)
+    with pytest.raises(InvalidValueError, match="alpha must be <= 10000, got"):
+        power_law_hilbert(0.5, alpha=1e12, upper=1.0)
+    for coefficient in (np.nan, np.inf):
+        with pytest.raises(InvalidValueError, match="coefficient must be finite"):
+            power_law_hilbert(0.5, alpha=0.5, upper=1.0, coefficient=coefficient)
     with pytest.raises(
         InvalidValueError, match=r"alpha must not be a whole number, got 2.0; use power_law_h"
     ):

@@ -9,6 +9,7 @@ import pytest
 from scipy.integrate import quad
 
 from sigmascope.errors import InvalidValueError, NumericalError
+from sigmascope.theory.edge import fitted_scaling
 from sigmascope.theory.law_fit import LawFit, fit_laws
 from tests.theory.noise_spectra import planted, wishart_singular_values
 
@@ -34,7 +35,7 @@ def test_pure_noise() -> None:
     assert result.entry_variance == pytest.approx(0.0025, rel=0.02)
     assert result.mp_upper == pytest.approx(np.sqrt(result.entry_variance) * (np.sqrt(M) + np.sqrt(N)))
     assert result.tw_center == pytest.approx(
-        result.entry_variance * (np.sqrt(M - 1) + np.sqrt(N)) ** 2, rel=1e-12
+        fitted_scaling(M, N, entry_variance=result.entry_variance).center, rel=1e-12
     )
     assert result.edge == pytest.approx(
         np.sqrt(result.tw_center + 0.97931605347 * result.tw_scale), rel=1e-10

@@ -3,7 +3,7 @@
 "use strict";
 (function (app) {
   const SVG = "http://www.w3.org/2000/svg";
-  const DASHES = { solid: "", dash: "9,9", dot: "3,3" };
+  const DASHES = { solid: "", dash: "9,9", dot: "3,3", dashdot: "9,3,3,3" };
 
   function node(name, attributes, parent) {
     const element = document.createElementNS(SVG, name);
@@ -117,7 +117,7 @@
         const d = app.outlines.outline(value, ...scales);
         const { line, area } = this.paths[index];
         line.setAttribute("d", d);
-        if (area) area.setAttribute("d", app.outlines.area(d, value, ...scales));
+        if (area) area.setAttribute("d", this.data[index].fill === "toself" ? d : app.outlines.area(d, value, ...scales));
       }
       return true;
     }

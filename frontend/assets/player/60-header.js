@@ -9,6 +9,7 @@
       this.find = (id) => root.querySelector(`#run-${id}`);
       this.cancel = this.find("cancel");
       this.cancel.addEventListener("click", onCancel);
+      this.unit = this.find("head").dataset.unit;
       this.noted = "";
     }
 
@@ -20,8 +21,8 @@
       status.textContent = run.cancel_requested && !final ? "cancelling" : WORDS[run.status];
       this.find("percent").textContent = `${Math.floor(100 * share)} %`;
       this.find("bar").style.transform = `scaleX(${share})`;
-      this.find("steps").textContent = `${integer(run.step)} of ${integer(run.total_steps)} batches`;
-      this.find("rate").textContent = known(run.batches_per_second) ? `${significant(run.batches_per_second)} batches/s` : "";
+      this.find("steps").textContent = `${integer(run.step)} of ${integer(run.total_steps)} ${this.unit}`;
+      this.find("rate").textContent = known(run.batches_per_second) ? `${significant(run.batches_per_second)} ${this.unit}/s` : "";
       this.find("left").textContent = run.status === "running" && known(run.seconds_left) ? `${duration(run.seconds_left)} left` : "";
       this.cancel.hidden = final;
       this.cancel.disabled = run.cancel_requested;

@@ -1,75 +1,50 @@
-/* The run page put together: store, clock, panels, transport, and one loop of animation frames. */
+/* The page of a training run put together: its store and its three panels on the stage that all runs share. */
 "use strict";
 (function (app) {
+  const { Stage, pause } = app.stage;
   const POLL_MS = 700;
   const REDRAW_LINES_MS = 1000;
-  const reducedMotion = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const painted = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 0)));
-  const pause = () => new Promise((resolve) => setTimeout(resolve, 0));
 
-  /* Reading Plotly takes the page's only thread for a while: not before something can be seen. */
-  let plotly = null;
-  function loadPlotly(address) {
-    plotly ??= new Promise((resolve, reject) => {
-      const script = document.createElement("script");
-      script.src = address;
-      script.onload = resolve;
-      script.onerror = () => reject(new Error(`${address} cannot be loaded`));
-      document.head.append(script);
-    });
-    return plotly;
-  }
-
-  class Player {
+  class Player extends Stage {
     constructor(root) {
-      this.root = root;
-      this.runId = root.dataset.run;
-      this.query = new URLSearchParams(window.location.search);
+      super(root);
       this.store = app.prefetch.take(this.runId) || new app.store.RunStore(this.runId);
-      this.clock = new app.clock.Clock();
-      this.figures = { framesDrawn: 0, firstHistogram: null, drawn: -1 };
       this.layerName = null;
       this.data = null;
       this.picks = 0;
-      this.alive = true;
       this.prefetched = true;
+      this.words = {
+        queued: "In the queue. The spectrum appears as soon as a worker takes the run.",
+        running: "The worker is preparing data and the first spectrum.",
+        ended: "This run ended before its first spectrum was recorded.",
+      };
       this.build(JSON.parse(root.dataset.figures));
       this.start();
     }
 
-    build(skeletons) {
-      const of = (name) => ({ light: skeletons.light[name], dark: skeletons.dark[name] });
-      const seek = (step) => this.seekStep(step);
-      this.header = new app.header.Header(this.root, () => this.cancel());
+    makePanels(of, seek) {
       this.spectrum = new app.spectrum.SpectrumPanel(this.root, of("spectrum"));
       this.trajectories = new app.trajectories.TrajectoriesPanel(this.root, of("trajectories"), seek);
       this.training = new app.training.TrainingPanel(this.root, of("training"), seek);
-      this.transport = new app.transport.Transport(this.root.querySelector("#transport"), {
-        play: () => this.act(() => this.clock.toggle()),
-        loop: () => this.act(() => (this.clock.loop = !this.clock.loop)),
-        follow: () => this.act(() => this.toggleFollow()),
-        speed: (x) => this.act(() => (this.clock.speed = x)),
-        seekFrame: (frame) => this.act(() => this.seekFrame(frame)),
-        seekStep: seek,
-        by: (frames) => this.act(() => this.seekFrame(this.clock.frame + frames)),
-      });
+      this.panels = [this.spectrum, this.trajectories, this.training];
       this.picker = this.root.querySelector("#layer-picker");
       this.picker.addEventListener("change", () => this.pick(this.picker.value));
-      this.root.addEventListener("figure-resized", () => this.data && this.moveClocks());
-      this.themes = new MutationObserver(() => this.restyle());
-      this.themes.observe(document.documentElement, { attributeFilter: ["data-mantine-color-scheme"] });
     }
 
-    /* Let the one loop live, if it does not. */
-    start() {
-      if (this.living || !this.alive) return;
-      this.living = true;
-      clearTimeout(this.retrying);
-      const ended = () => (this.living = false);
-      this.live().then(ended, (error) => {
-        ended();
-        this.fail(error);
-      });
+    get steps() {
+      return this.data ? this.data.spectra.steps : null;
+    }
+
+    drawStep(frame) {
+      this.spectrum.draw(frame);
+    }
+
+    settle() {
+      this.spectrum.settle();
+    }
+
+    seen() {
+      return { layer: this.layerName };
     }
 
     /* Fetch, draw, append, until the run is final or the page is left. */
@@ -158,32 +133,10 @@
       await this.bringPlotly();
     }
 
-    async bringPlotly() {
-      await painted();
-      await loadPlotly(this.root.dataset.plotly);
-      for (const panel of [this.spectrum, this.trajectories, this.training]) {
-        await pause();
-        if (this.alive) panel.figure.takeOver();
-      }
-      this.settled = true;
-    }
-
-    wantedStep() {
-      const asked = this.query.get("step");
-      return asked !== null && /^\d+$/.test(asked) ? Number(asked) : null;
-    }
-
-    /* At the step that the address names; else a run that still moves is followed, a final one shows its end. */
-    place(step) {
-      if (step !== null) this.clock.position = this.frameOf(step);
-      else this.clock.position = this.clock.count - 1;
-      if (step === null && !this.store.final) this.clock.follow = true;
-    }
-
     extend(added, measured) {
       this.clock.extend(this.data.spectra.count);
       this.spectrum.setData(this.data);
-      if (this.clock.follow && reducedMotion()) this.clock.position = this.clock.count - 1;
+      this.jumpWhereMotionIsUnwanted();
       const now = performance.now();
       this.staleLines = this.staleLines || added > 0 || measured > 0;
       if (this.staleLines && (now - (this.linesDrawn ?? 0) > REDRAW_LINES_MS || this.store.final)) this.drawLines(now);
@@ -197,74 +150,6 @@
       this.linesDrawn = now;
       this.staleLines = false;
       this.moveClocks();
-    }
-
-    get step() {
-      return this.data ? this.data.spectra.steps[this.clock.frame] : null;
-    }
-
-    /* The frame at a step, or the nearest recorded one before it. */
-    frameOf(step) {
-      const { steps } = this.data.spectra;
-      let [low, high] = [0, steps.length - 1];
-      while (low < high) {
-        const middle = Math.ceil((low + high) / 2);
-        if (steps[middle] <= step) low = middle;
-        else high = middle - 1;
-      }
-      return low;
-    }
-
-    seekFrame(frame) {
-      this.clock.playing = false;
-      this.clock.go(frame);
-    }
-
-    seekStep(step) {
-      if (this.data) this.act(() => this.seekFrame(this.frameOf(Math.round(step))));
-    }
-
-    toggleFollow() {
-      this.clock.follow = !this.clock.follow;
-      if (this.clock.follow && reducedMotion()) this.clock.position = this.clock.count - 1;
-      this.clock.playing = false;
-      this.clock.lastTick = null;
-    }
-
-    act(change) {
-      if (!this.data) return;
-      change();
-      this.wake();
-      this.rememberAddress();
-    }
-
-    /* One loop, alive only while something moves. */
-    wake() {
-      if (this.looping || !this.alive) return;
-      this.looping = true;
-      this.clock.lastTick = null;
-      const turn = (now) => {
-        if (!this.alive) return;
-        this.clock.tick(now);
-        this.drawFrame();
-        this.looping = this.clock.moving;
-        if (this.looping) requestAnimationFrame(turn);
-        else this.rest();
-      };
-      requestAnimationFrame(turn);
-    }
-
-    drawFrame() {
-      if (!this.data || !this.data.spectra.count) return;
-      const frame = this.clock.frame;
-      if (frame !== this.figures.drawn) {
-        this.spectrum.draw(frame);
-        this.figures.drawn = frame;
-        this.figures.framesDrawn += 1;
-        this.figures.firstHistogram ??= performance.now();
-        this.moveClocks();
-      }
-      this.transport.show(this.clock, this.step, this.data.spectra.lastStep, { live: !this.store.final });
     }
 
     moveClocks() {
@@ -282,90 +167,18 @@
       this.root.querySelector("#layer-facts").textContent = facts;
     }
 
-    showWaiting() {
-      const waiting = !this.data;
-      this.root.dataset.state = waiting ? "waiting" : "ready";
-      if (!waiting) return;
-      const { status } = this.store.run;
-      this.root.querySelector("#waiting").textContent = {
-        queued: "In the queue. The spectrum appears as soon as a worker takes the run.",
-        running: "The worker is preparing data and the first spectrum.",
-      }[status] || "This run ended before its first spectrum was recorded.";
-    }
-
-    rest() {
-      this.rememberAddress();
-      clearTimeout(this.settling);
-      this.settling = setTimeout(() => this.alive && !this.clock.moving && this.spectrum.settle(), 120);
-    }
-
-    /* The address always names what is shown; it is written when the clock rests, never while it plays. */
-    rememberAddress() {
-      if (this.clock.moving || this.step === null) return;
-      const query = new URLSearchParams({ layer: this.layerName });
-      if (!this.clock.follow) query.set("step", String(this.step));
-      window.history.replaceState(window.history.state, "", `${window.location.pathname}?${query}`);
-    }
-
-    async cancel() {
-      try {
-        await this.store.cancel();
-        this.header.note("");
-        this.header.show(this.store.run);
-      } catch (error) {
-        this.header.note(this.wordsOf(error));
-      }
-    }
-
-    restyle() {
-      for (const panel of [this.spectrum, this.trajectories, this.training]) panel.restyle();
-    }
-
-    /* The loop has ended on an error: say so, and try again. */
-    fail(error) {
-      if (!this.alive) return;
-      const refused = error instanceof app.requests.Refusal;
-      this.header.problem(refused ? error.message : "The service does not answer; trying again.");
-      if (!(refused || error instanceof TypeError)) console.error(error);
-      this.retrying = setTimeout(() => this.start(), 3000);
-    }
-
-    wordsOf(error) {
-      return error instanceof app.requests.Refusal ? error.message : "the service does not answer.";
-    }
-
-    destroy() {
-      this.alive = false;
-      this.themes.disconnect();
-      for (const part of [this.spectrum, this.trajectories, this.training, this.transport]) part.destroy();
-    }
-
     /* A read-only diagnostic for tests and benchmarks. */
     state() {
-      const { clock, store, figures } = this;
       return Object.freeze({
-        run: this.runId,
-        status: store.run?.status ?? null,
+        ...this.clockState(),
         layer: this.layerName,
-        step: this.step,
-        steps: this.data?.spectra.count ?? 0,
-        lastStep: this.data?.spectra.lastStep ?? -1,
-        playing: clock.playing,
-        follow: clock.follow,
-        loop: clock.loop,
-        speed: clock.speed,
-        framesDrawn: figures.framesDrawn,
-        firstHistogramMs: figures.firstHistogram,
-        requests: app.requests.counter.made,
         outliers: this.spectrum.outliers,
         fit: this.spectrum.fit,
         predictor: this.trajectories.predictor,
         skill: this.trajectories.skill,
-        theme: app.figures.theme(),
-        ready: Boolean(this.settled && this.data),
       });
     }
   }
 
-  app.Player = Player;
+  app.stages = { ...app.stages, train: Player };
 })(window.sigmascope);

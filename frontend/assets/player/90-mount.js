@@ -1,6 +1,6 @@
 /* The player lives as long as the element #player is in the page. `sigmascope.player.state()` looks into it:
-   {run, status, layer, step, steps, lastStep, playing, follow, loop, speed, framesDrawn, firstHistogramMs, requests,
-   outliers, fit, predictor, skill, theme, ready}, or null where no run is shown. */
+   {run, kind, status, step, steps, lastStep, playing, follow, loop, speed, framesDrawn, firstHistogramMs, requests,
+   theme, ready} and what the kind of run adds, or null where no run is shown. */
 "use strict";
 (function (app) {
   let player = null;
@@ -11,8 +11,9 @@
       player.destroy();
       player = null;
     }
-    if (root && !player) player = new app.Player(root);
-    if (!root && document.title !== "sigmascope") document.title = "sigmascope";
+    if (root && !player) player = new app.stages[root.dataset.kind](root);
+    const title = window.location.pathname.startsWith("/theory") ? "Theory · sigmascope" : "sigmascope";
+    if (!root && document.title !== title) document.title = title;
   }
 
   new MutationObserver(look).observe(document.body, { childList: true, subtree: true });

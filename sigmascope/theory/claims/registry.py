@@ -10,19 +10,39 @@ import numpy as np
 from sigmascope.errors import NotFoundError
 from sigmascope.theory.claims import (
     airy_process,
+    algorithm,
     anisotropic_noise,
+    backpropagation,
+    cost,
+    dyson,
     edge_laws,
     estimators,
     hilbert_density,
+    sgd_limit,
     singular_values,
+    stationary,
+    stochastic_term,
 )
 from sigmascope.theory.claims.claim import Claim, ClaimResult, Laboratory, judge
 
 CLAIMS: tuple[Claim, ...] = (
     singular_values.THEOREM_3_1,
+    stationary.THEOREM_3_2,
+    stationary.THEOREM_3_2_INTERACTING,
+    stationary.THEOREM_3_2_TAIL,
+    backpropagation.THEOREM_6_1,
+    backpropagation.COROLLARY_6_2,
+    backpropagation.THEOREM_6_3,
+    backpropagation.THEOREM_6_3_SPACE,
+    sgd_limit.THEOREM_6_4,
+    sgd_limit.THEOREM_6_4_ISOTROPY,
     singular_values.LEMMA_6_5_GRADIENT,
     singular_values.LEMMA_6_5,
     singular_values.THEOREM_6_6,
+    dyson.THEOREM_6_7,
+    dyson.THEOREM_6_7_CANONICAL,
+    stationary.PROPOSITION_6_8,
+    stochastic_term.PROPOSITION_6_9,
     edge_laws.LEMMA_6_10,
     edge_laws.LEMMA_6_11,
     edge_laws.LEMMA_6_11_SCALE,
@@ -39,6 +59,10 @@ CLAIMS: tuple[Claim, ...] = (
     estimators.LEMMA_6_18_TRAINED,
     estimators.LEMMA_6_19,
     estimators.LEMMA_6_19_RATE,
+    algorithm.ALGORITHM_1,
+    algorithm.ALGORITHM_1_TRACKING,
+    cost.SECTION_7_1,
+    cost.SECTION_7_1_TIME,
 )
 
 
@@ -59,7 +83,10 @@ def find(ids: Iterable[str] | None = None) -> tuple[Claim, ...]:
 
 
 def check(claim: Claim, *, seed: int, clock: Callable[[], float]) -> ClaimResult:
-    """Measure a claim and judge both of its forms; the same for the same seed, whatever ran before."""
+    """Measure a claim and judge both of its forms.
+
+    The same for the same seed, whatever ran before, but for the claim that measures time.
+    """
     rng = np.random.default_rng([seed, zlib.crc32(claim.id.encode())])
     started = clock()
     seen = tuple(claim.measure(Laboratory(rng, clock)))

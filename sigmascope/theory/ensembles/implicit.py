@@ -14,6 +14,10 @@ from sigmascope.theory.laws.law import FloatArray
 MAX_ITERATIONS = 200
 # of the distance to the nearest wall of the chamber that one Newton step may go
 BOLDNESS = 0.9
+# of the noise of a step: values that start closer are moved apart before Newton's first step
+OPENING = 0.3
+# of the largest value: below it differences of float64 squares are noise
+ROUNDING = 1e-12
 # pairs handled at once: a block of 2 MB that stays in the cache
 BLOCK = 262_144
 
@@ -34,27 +38,34 @@ class Interaction:
         """True when the smallest value may change its sign."""
         return self.wall == 0.0
 
+    def virial(self, n: int) -> float:
+        """Sum over k of s_k times the drift: n (wall + pairs (n - 1)), wherever the values are."""
+        return n * (self.wall + self.pairs * (n - 1))
+
 
 def proximal_step(
-    y: FloatArray, s: FloatArray, *, interaction: Interaction, h: float, shrink: float, tolerance: float
+    y: FloatArray, s: FloatArray, *, interaction: Interaction, h: float, accuracy: float
 ) -> FloatArray:
-    """The s that solves shrink s_k = y_k + h (drift of s)_k, in order; arrays (paths, n).
+    """The s that solves s_k = y_k + h (drift of s)_k, in order; arrays (paths, n), h > 0.
 
-    With h = eta D dt and shrink = 1 + kappa dt it is the drift-implicit Euler step from y = s_old + noise:
-    the minimum of a strictly convex function that is infinite at collisions, hence unique and ordered,
-    whatever the noise. Newton's method with the Hessian's diagonal and its coupling of neighbours, from
-    ``s``, in order itself, as far as nine tenths of the way to a collision; paths stop on their own once
-    every step is below ``tolerance``. Dropping the weaker couplings leaves a splitting that converges for
-    any positive h.
+    With h = eta D dt it is the drift-implicit Euler step from y = s_old + noise: the minimum of a strictly
+    convex function that is infinite at collisions, hence unique and ordered, whatever the noise. Newton's
+    method with the Hessian's diagonal and its coupling of neighbours, as far as nine tenths of the way to a
+    collision; dropping the weaker couplings leaves a splitting that converges for any h. It begins at ``s``,
+    where values may touch. The residual bounds the distance to the minimum, because the function curves at
+    least as much as |s - y|^2 / 2; a path stops after the step from where its residual is below ``accuracy``
+    times the noise.
     """
-    s = s.copy()
+    noise = np.sqrt(2.0 * h)
+    s = opened(s, interaction, OPENING * noise)
+    tolerance = np.maximum(accuracy * noise, ROUNDING * s[:, 0])
     active = np.arange(len(s))
     for _ in range(MAX_ITERATIONS):
         here = s[active]
-        step = newton_step(y[active], here, interaction, h, shrink)
+        step, residual = newton_step(y[active], here, interaction, h)
         step *= np.minimum(1.0, BOLDNESS * room(here, step, interaction))[:, None]
         s[active] = here + step
-        active = active[np.abs(step).max(axis=1) > tolerance]
+        active = active[~(residual <= tolerance[active])]
         if not len(active):
             return s
     raise NumericalError(
@@ -62,18 +73,37 @@ def proximal_step(
     )
 
 
+def opened(s: FloatArray, interaction: Interaction, least: float) -> FloatArray:
+    """A copy of ``s`` with gaps, and a distance to the wall, of at least ``least``.
+
+    Near a collision Newton's method only doubles the gap in each iteration, and loses its digits.
+    """
+    s = s.copy()
+    least_of = np.maximum(least, ROUNDING * s[:, :1])
+    heights = np.abs(s)
+    if not interaction.signed:
+        heights[:, -1:] = np.maximum(heights[:, -1:], least_of)
+    gaps = heights[:, :-1] - heights[:, 1:]
+    tight = (gaps < least_of).any(axis=1)
+    gaps = np.maximum(gaps[tight], least_of[tight])
+    s[tight, :-1] = heights[tight, -1:] + np.cumsum(gaps[:, ::-1], axis=1)[:, ::-1]
+    s[:, -1] = np.copysign(heights[:, -1], s[:, -1])
+    return s
+
+
 def newton_step(
-    y: FloatArray, s: FloatArray, interaction: Interaction, h: float, shrink: float
-) -> FloatArray:
-    """Minus the approximate Hessian's inverse times the residual shrink s - y - h drift."""
+    y: FloatArray, s: FloatArray, interaction: Interaction, h: float
+) -> tuple[FloatArray, FloatArray]:
+    """Approximate Hessian's inverse times the residual y + h drift - s, and its largest entry (paths,)."""
     force, stiffness = repulsion(s)
-    residual = y - shrink * s + h * interaction.pairs * force
-    diagonal = shrink + h * interaction.pairs * stiffness
+    residual = y - s + h * interaction.pairs * force
+    diagonal = 1.0 + h * interaction.pairs * stiffness
     if interaction.wall:
         residual += h * interaction.wall / s
         diagonal += h * interaction.wall / s**2
+    largest = np.abs(residual).max(axis=1)
     if s.shape[1] == 1:  # no neighbour to couple with
-        return np.asarray(residual / diagonal)
+        return residual / diagonal, largest
     bands = np.zeros((2, s.size))
     bands[0] = diagonal.reshape(-1)
     coupling = np.zeros_like(s)  # of k with k + 1; none from one path to the next
@@ -81,7 +111,7 @@ def newton_step(
     coupling[:, :-1] = h * interaction.pairs * (1.0 / far**2 - 1.0 / near**2)
     bands[1] = coupling.reshape(-1)
     solution = solveh_banded(bands, residual.reshape(-1), lower=True, check_finite=False)
-    return np.asarray(solution.reshape(s.shape))
+    return np.asarray(solution.reshape(s.shape)), largest
 
 
 def repulsion(s: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -65,6 +65,20 @@ class Motion:
             )
         return cls(strength, float(restoring_rate))
 
+    def clock(self, time: float) -> float:
+        """The free process is W(t) exp(kappa t); its eta D t is eta D (exp(2 kappa t) - 1) / (2 kappa)."""
+        if self.restoring_rate == 0.0:
+            return self.strength * time
+        rate = 2.0 * self.restoring_rate
+        return float(self.strength * np.expm1(rate * time) / rate)
+
+    def duration(self, h: float) -> float:
+        """The time in which :meth:`clock` reaches h; strength > 0."""
+        if self.restoring_rate == 0.0:
+            return h / self.strength
+        rate = 2.0 * self.restoring_rate
+        return float(np.log1p(rate * h / self.strength) / rate)
+
 
 def matrices(start: ArrayLike, paths: int) -> FloatArray:
     """``start`` as a fresh (paths, m, n) array; InvalidValueError for another shape, m < n, NaN, infinity."""

@@ -13,9 +13,13 @@ from sigmascope.theory.ensembles.snapshot import Motion, Schedule, Snapshot
 from sigmascope.theory.ito import Form, check_form, check_values
 from sigmascope.theory.laws.law import FloatArray
 
-# noise of one substep, in mean level spacings: where the weak error stays below the Monte Carlo error
+# the longest part of a step: its noise in lower quartiles of the level spacings, ...
 NOISE_IN_SPACINGS = 0.5
+# ... and by how much of itself it lets sigma^2 grow
+GROWTH = 0.05
 MAX_SUBSTEPS = 10_000
+# the fourth power of what is narrower is 0 in float64
+NARROWEST = 1e-75
 # of the noise of one substep: how far from its minimum a step may end
 ACCURACY = 1e-2
 
@@ -73,11 +77,11 @@ def distinct_values(singular_values: ArrayLike, m: int, paths: int) -> FloatArra
     ordered = np.array(np.broadcast_to(-np.sort(-values, axis=-1), (paths, values.shape[-1])))
     gaps = np.diff(ordered, axis=1, append=0.0)
     # 0 is a place like any other only when it is repeated: the wall pushes away from it
-    if (gaps >= 0).any():
-        path, k = np.argwhere(gaps >= 0)[0]
+    if (gaps > -NARROWEST).any():
+        path, k = np.argwhere(gaps > -NARROWEST)[0]
         raise InvalidValueError(
-            f"singular value {k} of path {path} is {ordered[path, k]}, repeated or 0, where the repulsion "
-            "diverges; start with distinct positive values, or move W itself by matrix_sde"
+            f"singular value {k} of path {path} is {ordered[path, k]}, repeated or 0, or nearly so, where "
+            "the repulsion diverges; start with distinct positive values, or move W itself by matrix_sde"
         )
     return ordered
 
@@ -93,26 +97,61 @@ def walk(
     """The steps of :func:`eigenvalue_sde`; ``s`` may hold the sign of det W in its last column."""
     yield Snapshot(0, 0.0, np.abs(s))
     for step in range(1, schedule.steps + 1):
-        for h, shrink in substeps(s, motion, schedule.dt):
-            noise = np.sqrt(2.0 * h)
-            y = s + noise * rng.standard_normal(s.shape)
-            s = proximal_step(y, s, interaction=interaction, h=h, shrink=shrink, tolerance=ACCURACY * noise)
+        s = advanced(s, motion, schedule.dt, interaction=interaction, rng=rng)
         if schedule.shows(step):
             yield Snapshot(step, step * schedule.dt, np.abs(s))
 
 
-def substeps(s: FloatArray, motion: Motion, dt: float) -> Iterator[tuple[float, float]]:
-    """(eta D dt', 1 + kappa dt') of the equal parts dt' that one step is divided into."""
+def advanced(
+    s: FloatArray, motion: Motion, dt: float, *, interaction: Interaction, rng: np.random.Generator
+) -> FloatArray:
+    """The values a time dt later, in as many parts as their spacing asks for, which is asked anew each time.
+
+    The spectrum that noise has widened allows longer parts: a start whose values nearly touch costs the
+    logarithm of its narrowness.
+    """
     if motion.strength == 0.0:
-        yield 0.0, 1.0 + motion.restoring_rate * dt
-        return
-    spacing = NOISE_IN_SPACINGS * float(s[:, 0].mean()) / s.shape[1]
-    count = int(np.ceil(min(2.0 * motion.strength * dt / spacing**2, 2.0 * MAX_SUBSTEPS)))
-    if count > MAX_SUBSTEPS:
-        raise InvalidValueError(
-            f"dt={dt} crosses levels: its noise is {np.sqrt(2 * motion.strength * dt):.3g}, levels lie "
-            f"{spacing / NOISE_IN_SPACINGS:.3g} apart; take a smaller dt, or move W itself by matrix_sde"
-        )
-    part = dt / max(count, 1)
-    for _ in range(max(count, 1)):
-        yield motion.strength * part, 1.0 + motion.restoring_rate * part
+        return np.asarray(s * np.exp(-motion.restoring_rate * dt))
+    left = dt
+    for _ in range(MAX_SUBSTEPS):
+        count = max(np.ceil(left / motion.duration(longest_part(s, interaction))), 1.0)
+        s = moved(s, motion, left / count, interaction=interaction, rng=rng)
+        if count == 1.0:
+            return s
+        left -= left / count
+    raise InvalidValueError(
+        f"dt={dt} crosses levels: after {MAX_SUBSTEPS} parts {left:.3g} of it are left; "
+        "take a smaller dt, or move W itself by ornstein_uhlenbeck, which may go as far as it likes"
+    )
+
+
+def longest_part(s: FloatArray, interaction: Interaction) -> float:
+    """The longest h = eta D dt, over all paths, at which one implicit step is accurate.
+
+    Its noise sqrt(2 h) has to be small against the spacing of levels, and its drift, of which most is
+    m h / sigma, against sigma. Quartile and median, because outliers say nothing about the bulk.
+    """
+    n = s.shape[1]
+    scale = float(np.median(s * s)) * GROWTH / (1.0 + interaction.virial(n) / n)
+    if n > 1:
+        gaps = (s[:, :-1] - s[:, 1:]).reshape(-1)
+        quarter = gaps.size // 4
+        scale = min(scale, (NOISE_IN_SPACINGS * float(np.partition(gaps, quarter)[quarter])) ** 2)
+    return float(scale / 2.0)
+
+
+def moved(
+    s: FloatArray, motion: Motion, part: float, *, interaction: Interaction, rng: np.random.Generator
+) -> FloatArray:
+    """One implicit step of length ``part``, then two corrections that cost nothing and keep the order.
+
+    A restoring force is a change of clock: W(t) exp(kappa t) is free and has the time of ``motion.clock``.
+    And sum lambda is brought to where the noise and the virial take it, by a common factor: an implicit step
+    loses h^2 |drift|^2 of it. So E sum lambda is exact for any dt.
+    """
+    h = motion.clock(part)
+    y = s + np.sqrt(2.0 * h) * rng.standard_normal(s.shape)
+    s = proximal_step(y, s, interaction=interaction, h=h, accuracy=ACCURACY)
+    total = (y * y).sum(axis=1) + 2.0 * h * interaction.virial(s.shape[1])
+    factor = np.sqrt(total / (s * s).sum(axis=1)) * np.exp(-motion.restoring_rate * part)
+    return np.asarray(s * factor[:, None])

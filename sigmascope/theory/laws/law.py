@@ -46,7 +46,7 @@ def check_positive(name: str, value: float, *, remedy: str) -> float:
 
 def check_shape(m: int, n: int) -> tuple[int, int]:
     """(m, n) when m >= n >= 1 are whole numbers; otherwise InvalidValueError."""
-    if m != int(m) or n != int(n) or n < 1:
+    if not (np.isfinite(m) and np.isfinite(n)) or m != int(m) or n != int(n) or n < 1:
         raise InvalidValueError(f"m and n must be whole numbers >= 1, got m={m}, n={n}")
     if m < n:
         raise InvalidValueError(f"m must be >= n, got m={m}, n={n}; transpose W")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sigmascope.errors import InvalidValueError
@@ -91,6 +91,9 @@ VALUES = st.lists(
 
 @settings(max_examples=80, deadline=None)
 @given(values=VALUES, m=st.integers(1, 6))
+@example(values=[1e-308], m=1)
+@example(values=[3e-80, 1e-80], m=4)
+@example(values=[2e-70, 1e-70], m=4)
 def test_any_spectrum_is_walked_in_order_or_refused(values: list[float], m: int) -> None:
     try:
         walk = list(call("eigenvalue", values, m=m, diffusion=1e-3))
