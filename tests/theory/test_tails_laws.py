@@ -140,6 +140,9 @@ def test_quantiles_invert_at_any_parameters(kind: str, a: float, b: float, lower
         "exponential": lambda: Exponential(b / lower, lower),
     }[kind]()
     x = law.ppf(p)
+    if np.isinf(x):  # a quantile beyond float64
+        assert law.cdf(np.finfo(np.float64).max) < p
+        return
     # rounding of x moves the cdf by x pdf(x); the norms of the cut-off families, log z up to 20, carry 1e-14.
     # Where mu and log lower lie far apart in units of sigma, their rounding counts as one of x
     assert float(law.cdf(x)) == pytest.approx(p, abs=1e-12 + 5e-15 * float(x * law.pdf(x)))
