@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
+from backend.storage.forecasts import chosen_layers
 from sigmascope.errors import InvalidValueError, NotFoundError
-from sigmascope.schemas import ClaimsSpec, Job, SimulateSpec, TrainSpec
+from sigmascope.schemas import ClaimsSpec, ForecastSpec, Job, SimulateSpec, SweepSpec, TrainSpec
 from sigmascope.theory.claims import find
 
 
-def total_steps(spec: Job) -> int:
-    """How far the job has to go: batches, time steps, claims.
+def total_steps(spec: Job, connection: Connection) -> int:
+    """How far the job has to go: batches, time steps, claims, forecasters times layers.
 
     Raises:
-        InvalidValueError: a claim of that id does not exist.
+        InvalidValueError: a claim of that id, or a run or layer to forecast, does not exist.
     """
     if isinstance(spec, TrainSpec):
         return spec.batches
@@ -19,6 +22,8 @@ def total_steps(spec: Job) -> int:
         return spec.steps
     if isinstance(spec, ClaimsSpec):
         return _count_claims(spec)
+    if isinstance(spec, ForecastSpec):
+        return len(chosen_layers(spec, connection)) * len(set(spec.methods))
     raise InvalidValueError(f"a {type(spec).__name__} cannot be queued")
 
 
@@ -39,4 +44,6 @@ def default_name(spec: Job) -> str:
     if isinstance(spec, SimulateSpec):
         form = ", as printed" if spec.form == "as_printed" else ""
         return f"{spec.process.replace('_', '-')} {spec.m}x{spec.n}{form}"
-    return "claims"
+    if isinstance(spec, SweepSpec):
+        return f"{spec.base.preset or spec.base.model.kind} over {spec.field}"
+    return f"forecast of {spec.run}" if isinstance(spec, ForecastSpec) else "claims"

@@ -14,11 +14,40 @@ from starlette.exceptions import HTTPException
 from backend import problems
 from backend.queue import Queue
 from backend.reaper import reap_until
-from backend.routes import claims, ensembles, law_fits, laws, metrics, predictions, runs, spectra, system
+from backend.routes import (
+    claims,
+    ensembles,
+    forces,
+    forecasts,
+    law_fits,
+    laws,
+    metrics,
+    predictions,
+    runs,
+    spectra,
+    spectrum_metrics,
+    sweeps,
+    system,
+)
 from backend.settings import Settings
 from backend.storage.session import migrate, open_engine
 
 PREFIX = "/api/v1"
+NOUNS = (
+    runs,
+    spectra,
+    predictions,
+    law_fits,
+    metrics,
+    spectrum_metrics,
+    forces,
+    forecasts,
+    ensembles,
+    claims,
+    laws,
+    sweeps,
+    system,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -33,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.engine = open_engine(settings.database)
     app.state.queue = Queue(settings)
-    for noun in (runs, spectra, predictions, law_fits, metrics, ensembles, claims, laws, system):
+    for noun in NOUNS:
         app.include_router(noun.router, prefix=PREFIX)
     app.include_router(_guard())
     problems.install(app)

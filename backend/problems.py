@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from sigmascope import errors
-from sigmascope.schemas import KINDS, Problem
+from sigmascope.schemas import KINDS, MODEL_KINDS, Problem
 
 STATUS: dict[type[errors.SigmascopeError], int] = {
     errors.NotFoundError: 404,
@@ -53,8 +53,8 @@ def _answer(status: int, problem: Problem) -> JSONResponse:
 
 
 def _field(location: tuple[int | str, ...]) -> str:
-    # pydantic names the member of a union after "body": the kind of job is no field of it
-    hidden = ("body", "query", "path", *KINDS)
+    # pydantic names the member of a union, of jobs or models, before its field
+    hidden = ("body", "query", "path", *KINDS, *MODEL_KINDS)
     return ".".join(str(part) for part in location if part not in hidden) or "body"
 
 

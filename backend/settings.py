@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path("~/.sigmascope"), description="folder of the laptop's database and queue")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in `home`")
     broker_url: str = Field("redis://127.0.0.1:6379/0", description="Celery broker, Redis or Valkey")
+    data_dir: Path | None = Field(None, description="folder with data sets, gzipped or plain")
     host: str = Field("127.0.0.1", description="address the server listens on")
     port: int = Field(8050, ge=1, le=65535, description="port the server listens on")
     lease_seconds: float = Field(20.0, gt=0, description="a worker silent for longer has lost its run")

@@ -9,12 +9,14 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from sigmascope.errors import NotFoundError, ServiceError
-from sigmascope.schemas import CheckedClaim, Preset, Problem, Run, Statement
+from sigmascope.schemas import CheckedClaim, ForecastScore, MetricInfo, Preset, Problem, Run, Statement
 
 _RUNS = TypeAdapter(list[Run])
 _PRESETS = TypeAdapter(list[Preset])
 _STATEMENTS = TypeAdapter(list[Statement])
 _CHECKED = TypeAdapter(list[CheckedClaim])
+_METRICS = TypeAdapter(list[MetricInfo])
+_SCORES = TypeAdapter(list[ForecastScore])
 
 
 class RefusedError(ServiceError):
@@ -64,6 +66,15 @@ class Api:
     async def checked_claims(self, run_id: str) -> list[CheckedClaim]:
         """What a run of kind ``claims`` has checked so far."""
         return _CHECKED.validate_python(await self._call("GET", f"/runs/{quote(run_id, safe='')}/claims"))
+
+    async def metric_infos(self) -> list[MetricInfo]:
+        """What metrics of a spectrum there are."""
+        return _METRICS.validate_python(await self._call("GET", "/spectrum-metrics"))
+
+    async def forecast_scores(self, run_id: str) -> list[ForecastScore]:
+        """What a run of kind ``forecast`` has scored so far."""
+        path = f"/runs/{quote(run_id, safe='')}/forecast-scores"
+        return _SCORES.validate_python(await self._call("GET", path))
 
     async def aclose(self) -> None:
         """Close the pool."""

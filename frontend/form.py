@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import dash_mantine_components as dmc
 
-Kind = Literal["integer", "number", "text", "choice"]
+Kind = Literal["integer", "number", "text", "choice", "flag"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,29 @@ def _walk(
         if name in skip:
             continue
         nested = _resolve(spec, definitions)
-        if nested.get("type") == "object":
+        if "oneOf" in nested:
+            found += _union(nested, definitions=definitions, prefix=f"{prefix}{name}.")
+        elif nested.get("type") == "object":
             found += _walk(nested, definitions=definitions, prefix=f"{prefix}{name}.", skip=skip)
         else:
             found.append(_field(f"{prefix}{name}", nested))
     return found
+
+
+def _union(spec: dict[str, Any], *, definitions: dict[str, Any], prefix: str) -> list[FormField]:
+    """The fields of all variants, each once: which of them a variant has, the service knows.
+
+    Those that the first variant lacks begin empty.
+    """
+    variants = [_resolve(one, definitions) for one in spec["oneOf"]]
+    tag = spec["discriminator"]["propertyName"]
+    tags = tuple(str(one["properties"][tag]["const"]) for one in variants)
+    title = str(spec.get("title", tag))
+    found = {tag: FormField(f"{prefix}{tag}", "choice", title, "", tags[0], choices=tags)}
+    for i, variant in enumerate(variants):
+        for field in _walk(variant, definitions=definitions, prefix=prefix, skip=frozenset({tag})):
+            found.setdefault(field.path, field if i == 0 else replace(field, default=None))
+    return list(found.values())
 
 
 def _resolve(spec: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +72,7 @@ def _resolve(spec: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any
 
 def _field(path: str, spec: dict[str, Any]) -> FormField:
     choices = tuple(str(c) for c in spec.get("enum", [spec["const"]] if "const" in spec else []))
-    kinds: dict[str, Kind] = {"integer": "integer", "number": "number"}
+    kinds: dict[str, Kind] = {"integer": "integer", "number": "number", "boolean": "flag"}
     return FormField(
         path=path,
         kind="choice" if choices else kinds.get(spec.get("type", ""), "text"),
@@ -99,8 +117,14 @@ def control(field: FormField, *, form: str = "spec") -> Any:
         "label": field.title,
         "description": about or None,
         "size": "sm",
-        "value": field.default,
+        "value": shown(field.default),
     }
+    if field.kind == "flag":
+        return dmc.Select(
+            data=[{"value": "true", "label": "yes"}, {"value": "false", "label": "no"}],
+            allowDeselect=False,
+            **common,
+        )
     if field.kind == "choice":
         return dmc.Select(
             data=[{"value": choice, "label": choice.replace("_", " ")} for choice in field.choices],
@@ -117,6 +141,11 @@ def control(field: FormField, *, form: str = "spec") -> Any:
         hideControls=True,
         **common,
     )
+
+
+def shown(value: Any) -> Any:
+    """The value of a control; of a flag, the word that the service reads. Empty for what a variant lacks."""
+    return str(value).lower() if isinstance(value, bool) else "" if value is None else value
 
 
 def nested(values: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,12 @@ from sigmascope.schemas import (
     Ensemble,
     EnsembleHistograms,
     EnsembleSummary,
+    Forces,
+    ForecastScore,
     LawCurve,
     LawFits,
     Layer,
+    LayerForecast,
     Metrics,
     Noise,
     NoiseFit,
@@ -28,7 +31,10 @@ from sigmascope.schemas import (
     Preset,
     PValues,
     Run,
+    SpectrumMetrics,
+    SpectrumSummary,
     Statement,
+    Sweep,
     System,
 )
 
@@ -153,6 +159,35 @@ class Client:
             self._json("GET", f"{_layer(run_id, layer)}/noise", params={"after": after})
         )
 
+    def forces(self, run_id: str, layer: str, *, after: int = -1) -> Forces:
+        """What moved the tracked singular values, batch by batch."""
+        return Forces.model_validate(
+            self._json("GET", f"{_layer(run_id, layer)}/forces", params={"after": after})
+        )
+
+    def spectrum_metrics(self, run_id: str, layer: str, *, after: int = -1) -> SpectrumMetrics:
+        """Metrics of a layer's spectrum, step by step."""
+        path = f"{_layer(run_id, layer)}/metrics"
+        return SpectrumMetrics.model_validate(self._json("GET", path, params={"after": after}))
+
+    def spectrum_summary(self, run_id: str, layer: str, step: int) -> SpectrumSummary:
+        """Every metric of one spectrum."""
+        return SpectrumSummary.model_validate(self._json("GET", f"{_layer(run_id, layer)}/metrics/{step}"))
+
+    def forecast(
+        self, run_id: str, layer: str, origin: int, *, method: str = "damped_trend", horizon: int = 100
+    ) -> LayerForecast:
+        """A forecast that sees nothing after step ``origin``."""
+        query = {"origin": origin, "method": method, "horizon": horizon}
+        return LayerForecast.model_validate(
+            self._json("GET", f"{_layer(run_id, layer)}/forecast", params=query)
+        )
+
+    def forecast_scores(self, run_id: str) -> list[ForecastScore]:
+        """What a run of kind ``forecast`` has found so far."""
+        found = self._json("GET", f"/runs/{_quoted(run_id)}/forecast-scores")
+        return [ForecastScore.model_validate(one) for one in found]
+
     def metrics(self, run_id: str, *, after: int = -1) -> Metrics:
         """Loss, accuracies and timings."""
         return Metrics.model_validate(
@@ -167,6 +202,10 @@ class Client:
         """The claims that a run of kind ``claims`` has checked so far."""
         found = self._json("GET", f"/runs/{_quoted(run_id)}/claims")
         return [CheckedClaim.model_validate(one) for one in found]
+
+    def sweep(self, run_id: str) -> Sweep:
+        """What a sweep has found so far."""
+        return Sweep.model_validate(self._json("GET", f"/runs/{_quoted(run_id)}/sweep"))
 
     def ensemble(self, run_id: str) -> Ensemble:
         """What a simulation has stored so far."""

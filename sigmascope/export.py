@@ -17,6 +17,8 @@ from sigmascope.ensemble_export import export_ensemble
 from sigmascope.errors import InvalidValueError
 from sigmascope.schemas import ExportFormat
 
+# where jobs keep what they found that record no spectra
+ELSEWHERE = {"claims": "claims", "forecast": "forecast-scores", "sweep": "sweep"}
 COLUMNS = ("layer", "step", "k", "singular_value", "algorithm1", "subspace")
 
 
@@ -24,14 +26,14 @@ def export(client: Client, run_id: str, path: Path, form: ExportFormat) -> None:
     """Write what the run has recorded so far.
 
     Raises:
-        InvalidValueError: nothing is recorded yet, or the run checks claims, which are no table of numbers.
+        InvalidValueError: nothing is recorded yet, or the run is of a kind without spectra.
         NotFoundError: there is no such run.
     """
     run = client.run(run_id)
-    if run.kind == "claims":
+    if run.kind in ELSEWHERE:
         raise InvalidValueError(
-            f"run {run_id} checks claims; read them with GET /api/v1/runs/{run_id}/claims, or make them here "
-            f"with `sigmascope claims --seed {run.spec.seed} --json`"
+            f"run {run_id} is of kind {run.kind!r} and no table of spectra; "
+            f"GET /api/v1/runs/{run_id}/{ELSEWHERE[run.kind]} holds what it found"
         )
     if run.kind == "simulate":
         export_ensemble(client, run, path, form)

@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.records import GradientNoise
+from sigmascope.theory.anisotropic import step_variance
 from sigmascope.theory.noise import beta1, diffusion, gradient_variance
 
 # Input x and output gradient delta of each use of a layer in one pass, by the forward call that made it.
@@ -91,6 +92,34 @@ class GradientNoiseMeter:
                     measured[name] = self._noise(name, x, delta, gradient, learning_rate=learning_rate)
         self._forget()
         return measured
+
+    @torch.no_grad()
+    def variance_along(
+        self, modes: Mapping[str, tuple[torch.Tensor, torch.Tensor]], *, learning_rate: float
+    ) -> dict[str, torch.Tensor]:
+        """Variance that sampling the batch gives to u_k^T G v_k in one step of plain SGD, (k,), by layer.
+
+        eta^2 (1 - B/N) / B times the variance over samples of u_k^T g_i v_k, which needs the projections of
+        delta and x alone: O(B (m + n) k). ``modes`` holds U (m, k) and V (n, k) of W turned so that m >= n.
+        Ask before :meth:`measure`, which forgets the batch; layers are left out as there.
+
+        Raises:
+            InvalidValueError: as :meth:`measure`.
+        """
+        variances = {}
+        for name, (left, right) in modes.items():
+            if not self._uses[name] or self._layers[name].weight.grad is None:
+                continue
+            x, delta = self._by_sample(name)
+            batch = len(x)
+            if batch < 2:
+                continue
+            rows, columns = self._layers[name].weight.shape
+            of_delta, of_x = (left, right) if rows >= columns else (right, left)
+            along = batch * ((delta @ of_delta) * (x @ of_x)).sum(1)  # (B, k)
+            scale = step_variance(learning_rate=1.0, batch_size=batch, samples=self._sample_count)
+            variances[name] = scale * learning_rate**2 * along.var(0)
+        return variances
 
     def _watch(self, name: str, layer: nn.Linear) -> RemovableHandle:
         uses = self._uses[name]

@@ -42,6 +42,19 @@ class GradientNoise:
 
 
 @dataclass(frozen=True, slots=True)
+class ModeUpdate:
+    """What one batch does along the top modes of a layer, u_k and v_k those of W before it, (k,) each.
+
+    ``projected`` is u_k^T G v_k, G the weight change of the batch: to first order the change of sigma_k.
+    ``noise_variance`` is the variance that sampling the batch gives it, from per-sample gradients; None where
+    these were not to be had (a batch of one sample).
+    """
+
+    projected: NDArray[np.float32]
+    noise_variance: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, slots=True)
 class LayerRecord:
     """One layer at one step.
 
@@ -55,6 +68,7 @@ class LayerRecord:
     trajectories: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     law_fit: LawFit | None = None
     noise: GradientNoise | None = None
+    modes: ModeUpdate | None = None
 
 
 @dataclass(frozen=True, slots=True)

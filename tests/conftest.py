@@ -17,7 +17,6 @@ from backend.settings import Settings
 from backend.storage.session import migrate, open_engine
 from tests.stack import Stack
 
-
 # the same examples in every run: a failure can be repeated, and a pass too
 hypothesis_settings.register_profile("repeatable", derandomize=True)
 hypothesis_settings.load_profile("repeatable")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sigmascope.records import GradientNoise, LayerRecord, LayerShape, StepRecord
+from sigmascope.records import GradientNoise, LayerRecord, LayerShape, ModeUpdate, StepRecord
 from sigmascope.theory.law_fit import fit_laws
 
 LAYERS = (LayerShape("hidden.0", 24, 16, 1 / 24), LayerShape("head", 16, 10, 1 / 16))
@@ -27,5 +27,12 @@ def step_record(step: int) -> StepRecord:
             trajectories={"algorithm1": values[:4] * 0.9, "subspace": values[:4]},
             law_fit=fit_laws(values, m=layer.m, n=layer.n, step=step, learning_rate=0.1, beta1=0.5),
             noise=GradientNoise(gradient_norm=1.0 + step, beta1=0.5, diffusion=1e-4),
+            modes=mode_update(step) if step else None,
         )
-    return StepRecord(step, {"loss": 2.0 / (step + 1), "accuracy": 0.5}, layers)
+    metrics = {"loss": 2.0 / (step + 1), "accuracy": 0.5, "learning_rate": 0.1}
+    return StepRecord(step, metrics, layers)
+
+
+def mode_update(step: int) -> ModeUpdate:
+    projected = np.array([0.1, 0.05, -0.02, 0.0], np.float32) / step
+    return ModeUpdate(projected, np.full(4, 1e-4, np.float32))

@@ -203,3 +203,38 @@ def test_uses_with_different_samples_are_refused() -> None:
         (layer(torch.ones(4, 3)).sum() + layer(torch.ones(2, 3)).sum()).backward()
         with pytest.raises(InvalidValueError, match=r"layer layer was used with \[2, 4\] samples"):
             meter.measure(learning_rate=0.1)
+
+
+@pytest.mark.parametrize("make", [mlp, Sequence])
+def test_variance_along_modes_is_that_of_projected_per_sample_gradients(make: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    model = make()
+    x, y = data(model, 12)
+    layers = linears(model)
+    modes = {}
+    for name, layer in layers.items():
+        matrix = layer.weight.detach()
+        U, _, Vh = torch.linalg.svd(matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T)
+        modes[name] = (U[:, :3], Vh[:3].T)
+    expected = {}
+    for name, g in per_sample(model, x, y).items():
+        left, right = (one.double() for one in modes[name])
+        tall = g if g.shape[1] >= g.shape[2] else g.mT
+        along = torch.einsum("mk,bmn,nk->bk", left, tall, right)
+        expected[name] = 0.2**2 * (1 - 12 / 100) / 12 * along.var(0)
+    with GradientNoiseMeter(layers, sample_count=100) as meter:
+        torch.autograd.backward(cross_entropy(model(x), y))
+        measured = meter.variance_along(modes, learning_rate=0.2)
+        assert meter.measure(learning_rate=0.2)  # still there
+    assert set(measured) == set(layers)
+    for name, variance in measured.items():
+        torch.testing.assert_close(variance.double(), expected[name], rtol=1e-4, atol=1e-12)
+
+
+def test_a_batch_of_one_has_no_variance_along_modes() -> None:
+    model = mlp()
+    x, y = data(model, 1)
+    with GradientNoiseMeter(linears(model), sample_count=100) as meter:
+        torch.autograd.backward(cross_entropy(model(x), y))
+        modes = {"0": (torch.eye(9)[:, :2], torch.eye(7)[:, :2])}
+        assert meter.variance_along(modes, learning_rate=0.1) == {}

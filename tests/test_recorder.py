@@ -222,7 +222,7 @@ def test_nan_weights_are_reported_with_layer_and_step() -> None:
     recorder.record(0)
     with torch.no_grad():
         model.hidden[1].weight[0, 0] = math.nan
-    with pytest.raises(NumericalError, match=r"layer hidden\.1, step 7: 1 of 5600 weights"):
+    with pytest.raises(NumericalError, match=r"step 7, layer hidden\.1: 1 of 5600 weights"):
         recorder.record(7)
     assert len(sink.records) == 1
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import Engine
 
 from backend.settings import Settings
-from backend.storage import runs
+from backend.storage import runs, sweeps
 from backend.storage.runs import Claim
-from sigmascope.errors import LeaseLostError, SigmascopeError
-from sigmascope.schemas import ClaimsSpec, JobSpec, RunStatus, SimulateSpec, TrainSpec
+from sigmascope.errors import InvalidValueError, LeaseLostError, SigmascopeError
+from sigmascope.schemas import ClaimsSpec, ForecastSpec, JobSpec, RunStatus, SimulateSpec, TrainSpec
 
-_SPEC: TypeAdapter[TrainSpec | SimulateSpec | ClaimsSpec] = TypeAdapter(JobSpec)
+_SPEC: TypeAdapter[Any] = TypeAdapter(JobSpec)
 
 
 def execute(engine: Engine, held: Claim, settings: Settings) -> None:
@@ -27,12 +28,14 @@ def execute(engine: Engine, held: Claim, settings: Settings) -> None:
         return
     with engine.begin() as connection:
         runs.finish(connection, held, status=status, error=None, now=time.time())
+        sweeps.settle(connection, now=time.time())
 
 
 def fail(engine: Engine, held: Claim, error: str) -> None:
     """End the run as failed; what it recorded stays."""
     with engine.begin() as connection:
         runs.finish(connection, held, status=RunStatus.failed, error=error, now=time.time())
+        sweeps.settle(connection, now=time.time())
 
 
 def _run(engine: Engine, held: Claim, settings: Settings) -> RunStatus:
@@ -46,6 +49,12 @@ def _run(engine: Engine, held: Claim, settings: Settings) -> RunStatus:
         from worker import claims_job
 
         return claims_job.run(engine, held, settings, spec)
+    if isinstance(spec, ForecastSpec):
+        from worker import forecast_job
+
+        return forecast_job.run(engine, held, settings, spec)
+    if not isinstance(spec, TrainSpec):
+        raise InvalidValueError(f"no worker works on a job of kind {spec.kind!r}")
     from worker import training_job
 
     return training_job.run(engine, held, settings, spec)

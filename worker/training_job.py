@@ -13,16 +13,18 @@ from backend.settings import Settings
 from backend.storage import results, runs
 from backend.storage.runs import Claim
 from sigmascope.errors import SigmascopeError
-from sigmascope.schemas import RunStatus, TrainSpec
+from sigmascope.schemas import GptSpec, RunStatus, TrainSpec
+from worker.building import Data, build_model, choose_device, make_recorder
 from worker.database_sink import recording_sink
-from worker.datasets import images
-from worker.training import build_model, choose_device, make_recorder, train
+from worker.datasets.catalogue import load
+from worker.datasets.files import DataFiles
+from worker.training import train
 
 
 def run(engine: Engine, held: Claim, settings: Settings, spec: TrainSpec) -> RunStatus:
     """Train as ``spec`` says; ``finished``, or ``cancelled`` when that was asked for."""
     device = choose_device(spec.device)
-    data = images.load(spec.dataset).to(device)
+    data = load_data(spec, settings).to(device)
     model = build_model(spec, data).to(device)
     sink = recording_sink(engine, held, lease_seconds=settings.lease_seconds)
     with make_recorder(spec, model, data, sink) as recorder:
@@ -39,6 +41,17 @@ def run(engine: Engine, held: Claim, settings: Settings, spec: TrainSpec) -> Run
             raise
         sink.flush()
     return RunStatus.cancelled if sink.cancel_requested else RunStatus.finished
+
+
+def load_data(spec: TrainSpec, settings: Settings) -> Data:
+    """The data set of ``spec``, from the data folder, or downloaded once into the home folder.
+
+    Raises:
+        InvalidValueError: a file is damaged, or a text too short.
+        NotFoundError: a file is missing and cannot be downloaded; the message names it and both remedies.
+    """
+    files = DataFiles(data_dir=settings.data_dir, cache_dir=settings.home.expanduser() / "datasets")
+    return load(spec.dataset, files, context=spec.model.context if isinstance(spec.model, GptSpec) else 1)
 
 
 def thread_count(widths: Iterable[int]) -> int:

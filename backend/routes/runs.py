@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query
 
 from backend.deps import EngineDep, QueueDep, RunDep, SessionDep
 from backend.jobs import default_name, total_steps
-from backend.storage import runs
+from backend.storage import runs, sweeps
 from backend.storage.tables import RunRow
-from sigmascope.errors import BrokerUnavailableError
+from sigmascope.errors import BrokerUnavailableError, InvalidValueError
 from sigmascope.presets import PRESETS
-from sigmascope.schemas import JobSpec, Preset, Run, RunStatus, TrainSpec
+from sigmascope.schemas import KINDS, JobSpec, Preset, Run, RunStatus, SweepSpec, TrainSpec
 
 router = APIRouter(tags=["runs"])
 
@@ -30,21 +30,28 @@ def list_presets() -> list[Preset]:
 @router.post("/runs", status_code=201)
 def submit_run(spec: JobSpec, engine: EngineDep, queue: QueueDep) -> Run:
     """Queue a run. 422 names the field that is wrong; 503: the queue is down, the run `failed`."""
-    now, steps = time.time(), total_steps(spec)
+    now, name = time.time(), spec.name.strip() or default_name(spec)
     with engine.begin() as connection:
-        run_id = runs.create(
-            connection,
-            kind=spec.kind,
-            name=spec.name.strip() or default_name(spec),
-            spec=spec.model_dump(mode="json"),
-            total_steps=steps,
-            now=now,
-        )
+        if isinstance(spec, SweepSpec):
+            run_id, to_send = sweeps.create(connection, spec, name=name, now=now)
+        else:
+            run_id = runs.create(
+                connection,
+                kind=spec.kind,
+                name=name,
+                spec=spec.model_dump(mode="json"),
+                total_steps=total_steps(spec, connection),
+                now=now,
+            )
+            to_send = [run_id]
     try:
-        queue.send(run_id, spec.device)
+        for one in to_send:
+            queue.send(one, spec.device)
     except BrokerUnavailableError as error:
         with engine.begin() as connection:
-            runs.fail_queued(connection, run_id, error=str(error), now=time.time())
+            for one in to_send:
+                runs.fail_queued(connection, one, error=str(error), now=time.time())
+            sweeps.settle(connection, now=time.time())
         raise
     return _reload(engine, run_id)
 
@@ -54,9 +61,12 @@ def list_runs(
     session: SessionDep,
     limit: Annotated[int, Query(ge=1, le=1000, description="at most so many")] = 100,
     status: Annotated[RunStatus | None, Query(description="only runs in this status")] = None,
+    kind: Annotated[str | None, Query(description=f"only runs of this kind: {', '.join(KINDS)}")] = None,
 ) -> list[Run]:
-    """Runs, newest first."""
-    return [as_schema(row) for row in runs.newest(session, limit=limit, status=status)]
+    """Runs, newest first; those of a sweep are at /runs/{id}/sweep."""
+    if kind is not None and kind not in KINDS:
+        raise InvalidValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    return [as_schema(row) for row in runs.newest(session, limit=limit, status=status, kind=kind)]
 
 
 @router.get("/runs/{run_id}")
@@ -69,7 +79,11 @@ def get_run(run: RunDep) -> Run:
 def cancel_run(run: RunDep, engine: EngineDep) -> Run:
     """Cancel at once when queued, at its next commit when running; what was recorded stays."""
     with engine.begin() as connection:
-        runs.request_cancel(connection, run.id, now=time.time())
+        if run.kind == "sweep":
+            sweeps.cancel(connection, run.id, now=time.time())
+        else:
+            runs.request_cancel(connection, run.id, now=time.time())
+            sweeps.settle(connection, now=time.time())
     return _reload(engine, run.id)
 
 

@@ -14,6 +14,7 @@ from backend.storage.tables import (
     LawFitRow,
     LayerRow,
     MetricsRow,
+    ModeUpdateRow,
     NoiseRow,
     SpectrumRow,
     TrajectoryRow,
@@ -65,7 +66,9 @@ def write_layers(connection: Connection, run_id: str, layers: Sequence[LayerShap
 def count_rows(record: StepRecord) -> int:
     """How many rows ``record`` becomes."""
     layers = record.layers.values()
-    return 1 + sum(1 + len(one.trajectories) + bool(one.law_fit) + bool(one.noise) for one in layers)
+    return 1 + sum(
+        1 + len(one.trajectories) + bool(one.law_fit) + bool(one.noise) + bool(one.modes) for one in layers
+    )
 
 
 def write_steps(connection: Connection, run_id: str, records: Iterable[StepRecord]) -> None:
@@ -93,6 +96,15 @@ def write_steps(connection: Connection, run_id: str, records: Iterable[StepRecor
                 rows.setdefault(LawFitRow, []).append({**here, **asdict(one.law_fit)})
             if one.noise is not None:
                 rows.setdefault(NoiseRow, []).append({**here, **asdict(one.noise)})
+            if one.modes is not None:
+                noise = one.modes.noise_variance
+                rows.setdefault(ModeUpdateRow, []).append(
+                    {
+                        **here,
+                        "projected": to_bytes(one.modes.projected),
+                        "noise_variance": None if noise is None else to_bytes(noise),
+                    }
+                )
     for table, of_table in rows.items():
         connection.execute(insert(table), of_table)
 
@@ -155,6 +167,15 @@ def trajectory(connection: Connection, run_id: str, layer: str, predictor: str, 
         .where(*window.where(table.step))
         .order_by(table.step),
     )
+
+
+def mode_updates(connection: Connection, run_id: str, layer: str, window: Window) -> tuple[Frames, Frames]:
+    """Updates along a layer's top modes, and their noise variance (fewer rows where it is unknown)."""
+    table = ModeUpdateRow
+    here = (table.run_id == run_id, table.layer == layer, *window.where(table.step))
+    projected = select(table.step, table.projected).where(*here).order_by(table.step)
+    noise = select(table.step, table.noise_variance).where(*here, table.noise_variance.is_not(None))
+    return _frames(connection, projected), _frames(connection, noise.order_by(table.step))
 
 
 def last_step(connection: Connection, run_id: str) -> int | None:

@@ -22,9 +22,11 @@ from sqlalchemy.orm import Session
 from backend.storage.session import reading
 from backend.storage.tables import (
     ClaimRow,
+    ForecastRow,
     LawFitRow,
     LayerRow,
     MetricsRow,
+    ModeUpdateRow,
     NoiseRow,
     RunRow,
     SnapshotRow,
@@ -33,7 +35,18 @@ from backend.storage.tables import (
 )
 from sigmascope.errors import LeaseLostError
 
-RECORDED = (SpectrumRow, TrajectoryRow, LawFitRow, NoiseRow, MetricsRow, LayerRow, SnapshotRow, ClaimRow)
+RECORDED = (
+    SpectrumRow,
+    TrajectoryRow,
+    LawFitRow,
+    NoiseRow,
+    ModeUpdateRow,
+    MetricsRow,
+    LayerRow,
+    SnapshotRow,
+    ClaimRow,
+    ForecastRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +59,22 @@ class Claim:
 
 
 def create(
-    connection: Connection, *, kind: str, name: str, spec: dict[str, Any], total_steps: int, now: float
+    connection: Connection,
+    *,
+    kind: str,
+    name: str,
+    spec: dict[str, Any],
+    total_steps: int,
+    now: float,
+    parent: str | None = None,
 ) -> str:
-    """Insert a queued run and return its id."""
+    """Insert a queued run and return its id; ``parent`` is the sweep that it belongs to."""
     run_id = secrets.token_hex(5)
     connection.execute(
         insert(RunRow).values(
-            id=run_id, kind=kind, name=name, spec=spec, status="queued", attempt=0, crashes=0, queued_at=now,
-            cancel_requested=False, step=0, total_steps=total_steps, created_at=now, versions={},
+            id=run_id, kind=kind, parent=parent, name=name, spec=spec, status="queued", attempt=0,
+            crashes=0, queued_at=now, cancel_requested=False, step=0,
+            total_steps=total_steps, created_at=now, versions={},
         )
     )  # fmt: skip
     return run_id
@@ -64,10 +85,22 @@ def get(session: Session, run_id: str) -> RunRow | None:
     return session.get(RunRow, run_id)
 
 
-def newest(session: Session, *, limit: int, status: str | None = None) -> Sequence[RunRow]:
-    """Runs, newest first."""
-    query = select(RunRow).order_by(RunRow.created_at.desc(), RunRow.id).limit(limit)
-    return session.scalars(query.where(RunRow.status == status) if status else query).all()
+def newest(
+    session: Session, *, limit: int, status: str | None = None, kind: str | None = None
+) -> Sequence[RunRow]:
+    """Runs, newest first, those of sweeps left out."""
+    query = select(RunRow).where(RunRow.parent.is_(None)).order_by(RunRow.created_at.desc(), RunRow.id)
+    if status:
+        query = query.where(RunRow.status == status)
+    if kind:
+        query = query.where(RunRow.kind == kind)
+    return session.scalars(query.limit(limit)).all()
+
+
+def children(connection: Connection, run_id: str) -> Sequence[Any]:
+    """(id, spec, status, step) of a sweep's runs, in the order of creation."""
+    query = select(RunRow.id, RunRow.spec, RunRow.status, RunRow.step).where(RunRow.parent == run_id)
+    return connection.execute(query.order_by(RunRow.created_at, RunRow.id)).all()
 
 
 def count_by_status(session: Session) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
 
 def open_engine(url: str) -> Engine:
@@ -34,11 +34,16 @@ def reading(engine: Engine) -> Engine:
 
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version; safe to call at every start."""
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "head")
+
+
+def alembic_config(connection: Connection) -> Config:
+    """What Alembic's commands need to work in the transaction of ``connection``."""
     config = Config()
     config.set_main_option("script_location", "backend:storage/migrations")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    return config
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

@@ -19,6 +19,7 @@ class RunRow(Base):
 
     id: Mapped[str] = mapped_column(String(16), primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
+    parent: Mapped[str | None] = mapped_column(String(16), index=True)
     name: Mapped[str] = mapped_column(String(120))
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     status: Mapped[str] = mapped_column(String(16), index=True)
@@ -111,6 +112,28 @@ class NoiseRow(Base):
     gradient_norm: Mapped[float] = mapped_column(Float)
     beta1: Mapped[float] = mapped_column(Float)
     diffusion: Mapped[float] = mapped_column(Float)
+
+
+class ModeUpdateRow(Base):
+    """What a batch does along a layer's top modes; columns as in sigmascope.records.ModeUpdate, float32."""
+
+    __tablename__ = "mode_updates"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    layer: Mapped[str] = mapped_column(String(200), primary_key=True)
+    step: Mapped[int] = mapped_column(Integer, primary_key=True)
+    projected: Mapped[bytes] = mapped_column(LargeBinary)
+    noise_variance: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class ForecastRow(Base):
+    """A forecaster's score on a layer, sigmascope.schemas.ForecastScore in JSON; ``step`` counts from 1."""
+
+    __tablename__ = "forecast_scores"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[int] = mapped_column(Integer, primary_key=True)
+    result: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class MetricsRow(Base):

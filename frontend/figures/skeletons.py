@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from frontend.figures.ensemble import eigenvalue_sum, ensemble_means, ensemble_spectrum
 from frontend.figures.spectrum import spectrum
+from frontend.figures.strip import forces, metrics
 from frontend.figures.theme import THEMES, Theme
 from frontend.figures.training import training
 from frontend.figures.trajectories import trajectories
@@ -21,7 +22,13 @@ Skeletons = dict[str, dict[str, Any]]
 def skeletons(*, k: int) -> Skeletons:
     """``{"light": {"spectrum": {"data", "layout"}, ...}, "dark": ...}`` of a training run with k modes."""
     return _in_both_themes(
-        {"spectrum": spectrum, "trajectories": partial(trajectories, k=k), "training": training}
+        {
+            "spectrum": spectrum,
+            "trajectories": partial(trajectories, k=k),
+            "training": training,
+            "forces": forces,
+            "metrics": metrics,
+        }
     )
 
 

@@ -31,6 +31,8 @@ class Theme:
     outlier: str
     train: str
     test: str
+    drift: str
+    noise: str
     modes: tuple[float, float]
 
     def mode_colours(self, count: int) -> list[str]:
@@ -55,6 +57,8 @@ LIGHT = Theme(
     outlier="#d9730d",
     train="#607084",
     test="#1864ab",
+    drift="#0b7285",
+    noise="#c2255c",
     modes=(0.0, 0.58),
 )
 
@@ -72,6 +76,8 @@ DARK = Theme(
     outlier="#ffb454",
     train="#8fa0b4",
     test="#74c0fc",
+    drift="#3bc9db",
+    noise="#faa2c1",
     modes=(0.98, 0.4),
 )
 

@@ -1,4 +1,4 @@
-"""The largest singular values over the steps: true, predicted, and the residual between them."""
+"""The largest singular values over the steps: true, predicted, the residual between them, and a forecast."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from frontend.figures.theme import Theme
 def trajectories(theme: Theme, *, k: int) -> go.Figure:
     """Skeleton of k modes: true solid, predicted dashed, one hue a mode; residuals below on the same steps.
 
-    ``meta`` is ``true:i``, ``predicted:i`` or ``residual:i`` with i from 0, the largest.
+    ``meta`` is ``true:i``, ``predicted:i`` or ``residual:i`` with i from 0, the largest; of a forecast
+    ``band90:i``, ``band50:i`` and its ``median:i``. Truth is drawn over the bands, the median over all.
     """
     colours = theme.mode_colours(k)
     traces = [
+        *(_band("band90", i, colour, 0.13) for i, colour in enumerate(colours)),
+        *(_band("band50", i, colour, 0.24) for i, colour in enumerate(colours)),
         *(_mode("true", i, colour, width=1.6) for i, colour in enumerate(colours)),
         *(_mode("predicted", i, colour, width=1.6, dash="5px,4px") for i, colour in enumerate(colours)),
         *(_mode("residual", i, colour, width=1.2, yaxis="y2") for i, colour in enumerate(colours)),
+        *(_mode("median", i, colour, width=2, dash="9px,4px") for i, colour in enumerate(colours)),
     ]
     axes = {
         "xaxis": axis(theme, "step (batches)", anchor="y2", showgrid=False),
@@ -46,4 +50,16 @@ def _mode(
         line={"color": colour, "width": width, "dash": dash},
         yaxis=yaxis,
         hovertemplate=f"σ<sub>{i + 1}</sub> {what} %{{y:.5g}} at step %{{x}}<extra></extra>",
+    )
+
+
+def _band(what: str, i: int, colour: str, opacity: float) -> go.Scatter:
+    faint = colour.replace("rgb(", "rgba(").replace(")", f", {opacity})")
+    return go.Scatter(
+        meta=f"{what}:{i}",
+        mode="lines",
+        fill="toself",
+        fillcolor=faint,
+        line={"color": faint, "width": 0},
+        hoverinfo="skip",
     )

@@ -1,4 +1,6 @@
-"""The page of a run, ``/runs/<id>``; of a training run: spectrum, trajectories and training under one clock.
+"""The page of a run, ``/runs/<id>``; of a training run: spectrum, trajectories and a strip under one clock.
+
+``?panel=forces`` opens that tab of the strip; layer, step, mode, metric and forecast are in the address too.
 
 Python lays out the page and says how each mark looks; the player in ``assets/player`` fetches, draws and
 moves.
@@ -14,11 +16,27 @@ from frontend import plotly_script
 from frontend.api import Api
 from frontend.components import legend_entry, message_page, panel, plot, segmented
 from frontend.figures.skeletons import skeletons
-from frontend.pages import simulation, theory
+from frontend.pages import forecast, runs, simulation, theory
 from frontend.run_head import head
+from frontend.strip import strip
 from sigmascope.errors import NotFoundError, SigmascopeError
-from sigmascope.schemas import ClaimsSpec, Run, SimulateSpec, TrainSpec
+from sigmascope.schemas import (
+    FORECASTERS,
+    ClaimsSpec,
+    ForecastSpec,
+    MetricInfo,
+    MlpSpec,
+    Run,
+    SimulateSpec,
+    TrainSpec,
+)
 
+PREDICTORS = (
+    ("subspace", "subspace"),
+    ("algorithm1", "Algorithm 1"),
+    ("first_order", "first order"),
+    ("hold", "hold"),
+)
 LEGEND = (
     ("histogram", "singular values", None),
     ("marchenko_pastur", "Marchenko-Pastur", "marchenko_pastur"),
@@ -43,17 +61,29 @@ async def layout(api: Api, run_id: str, *, origin: str) -> html.Div:
         return simulation.instrument(run, run.spec, origin=origin)
     if isinstance(run.spec, ClaimsSpec):
         return await theory.run_page(api, run)
-    return instrument(run, run.spec, origin=origin)
+    if isinstance(run.spec, ForecastSpec):
+        return await forecast.run_page(api, run, run.spec)
+    if not isinstance(run.spec, TrainSpec):
+        return message_page(title="No page for this kind", text=f"Runs of kind {run.kind} have no page here.")
+    return instrument(run, run.spec, origin=origin, metrics=await _metrics(api))
 
 
-def instrument(run: Run, spec: TrainSpec, *, origin: str) -> html.Div:
+async def _metrics(api: Api) -> list[MetricInfo]:
+    """None where the service names none: the page stands without them."""
+    try:
+        return await api.metric_infos()
+    except SigmascopeError:
+        return []
+
+
+def instrument(run: Run, spec: TrainSpec, *, origin: str, metrics: list[MetricInfo]) -> html.Div:
     """Everything that the player fills. It mounts on the id ``player``."""
     return html.Div(
         [
             _head(run, spec, origin),
             html.P(id="run-problem", className="run-problem", role="alert", hidden=True),
             html.Div(html.P("Fetching the spectra.", id="waiting"), className="waiting", role="status"),
-            html.Div([_spectrum(), _trajectories(spec.top_k), _training()], className="instrument"),
+            html.Div([_spectrum(), _trajectories(spec.top_k), strip(metrics)], className="instrument"),
             html.Div(id="transport", className="transport", role="toolbar", **{"aria-label": "Transport"}),
         ],
         id="player",
@@ -63,6 +93,7 @@ def instrument(run: Run, spec: TrainSpec, *, origin: str) -> html.Div:
             "data-kind": "train",
             "data-state": "loading",
             "data-plotly": plotly_script.ADDRESS,
+            "data-forecast": json.dumps(forecast.defaults()),
             "data-figures": json.dumps(skeletons(k=spec.top_k), separators=(",", ":")),
         },
     )
@@ -71,7 +102,7 @@ def instrument(run: Run, spec: TrainSpec, *, origin: str) -> html.Div:
 def _head(run: Run, spec: TrainSpec, origin: str) -> html.Div:
     settings = {
         "preset": spec.preset or "none",
-        "model": f"MLP, {spec.model.depth} hidden layers of {spec.model.width}",
+        "model": _model(spec),
         "data": spec.dataset,
         "SGD": f"learning rate {spec.learning_rate:g}, batch {spec.batch_size}",
         "seed": str(spec.seed),
@@ -84,6 +115,12 @@ def _head(run: Run, spec: TrainSpec, origin: str) -> html.Div:
         command=f"sigmascope export {run.id} --format npz --server {origin}",
         exported="All that is recorded, as a NumPy archive; parquet and csv hold the singular values:",
     )
+
+
+def _model(spec: TrainSpec) -> str:
+    model = spec.model
+    layers = f"{model.depth} hidden layers" if isinstance(model, MlpSpec) else f"{model.layers} layers"
+    return f"{runs.MODELS[model.kind]}, {layers} of width {model.width}"
 
 
 def _spectrum() -> html.Section:
@@ -112,12 +149,7 @@ def _legend() -> html.Div:
 
 
 def _trajectories(top_k: int) -> html.Section:
-    picker = segmented(
-        "predictor-picker",
-        "Predictor",
-        (("subspace", "subspace"), ("algorithm1", "Algorithm 1")),
-        "predictor",
-    )
+    picker = segmented("predictor-picker", "Predictor", PREDICTORS, "predictor")
     key = html.Div(
         [
             html.Span([html.Span(className="mark mark-true"), "true"], className="legend-entry"),
@@ -136,31 +168,49 @@ def _trajectories(top_k: int) -> html.Section:
         help_text=(
             "Solid lines are the true largest singular values, dashed lines what a predictor makes of the "
             "first weights and the gradients of the batches. Skill is 1 − (mean error of the predictor) / "
-            "(mean error of holding the values of step 0): 1 is perfect, 0 no better than standing still."
+            "(mean error of holding the values of step 0): 1 is perfect, 0 no better than standing still. "
+            "A forecast sees nothing after the step that it starts from."
         ),
         controls=[picker],
         body=[
             key,
+            _forecast_bar(),
             plot("trajectories", "True and predicted singular values over the steps, and their difference"),
         ],
     )
 
 
-def _training() -> html.Section:
-    key = html.Div(
+def _forecast_bar() -> html.Div:
+    choices = [html.Option("none", value="none")]
+    choices += [html.Option(forecast.METHODS[name].name, value=name) for name in FORECASTERS]
+    picker = html.Label(
         [
-            html.Span([html.Span(className="mark mark-train"), "training batch"], className="legend-entry"),
-            html.Span([html.Span(className="mark mark-test"), "test split"], className="legend-entry"),
+            html.Span("forecast"),
+            html.Select(
+                choices, id="forecast-picker", **{"aria-label": "Forecast from the step of the clock"}
+            ),
+            html.Span("from here"),
         ],
+        className="picker",
+    )
+    key = html.Span(
+        [
+            legend_entry("forecast", "median"),
+            legend_entry("band50", "50 %"),
+            legend_entry("band90", "90 %"),
+        ],
+        id="forecast-legend",
         className="legend",
+        hidden=True,
     )
-    return panel(
-        name="training",
-        title="Training",
-        help_text=(
-            "Loss and accuracy of each batch as it was trained on, and of the whole test split now and then. "
-            "Click anywhere in these plots or in the trajectories to take the clock to that step."
-        ),
-        controls=[key],
-        body=[plot("training", "Loss and accuracy over the steps")],
+    score = html.Button(
+        "Score forecasts",
+        id="score-forecasts",
+        type="button",
+        className="quiet-button",
+        title="Score every forecaster over all origins of this run",
+        disabled=True,
+        **{"aria-describedby": "score-reason"},
     )
+    reason = html.Span(id="score-reason", className="muted", role="status")
+    return html.Div([picker, key, html.Span([reason, score], className="score")], className="forecast-bar")

@@ -11,9 +11,19 @@ from dash import ALL, Dash, Input, Output, State, dcc, html, no_update
 
 from frontend.api import Api
 from frontend.components import problem_alert
-from frontend.form import FormField, at_path, control, control_id, form_fields, nested
+from frontend.form import FormField, at_path, control, control_id, form_fields, nested, shown
 from sigmascope.errors import SigmascopeError
-from sigmascope.schemas import ClaimsSpec, Job, Preset, Run, RunStatus, SimulateSpec, TrainSpec
+from sigmascope.schemas import (
+    ClaimsSpec,
+    ForecastSpec,
+    Job,
+    MlpSpec,
+    Preset,
+    Run,
+    RunStatus,
+    SimulateSpec,
+    TrainSpec,
+)
 
 REFRESH_MS = 1000
 
@@ -29,7 +39,15 @@ KINDS = {
     "train": Kind("training", "batches"),
     "simulate": Kind("simulation", "steps"),
     "claims": Kind("claims", "claims"),
+    "forecast": Kind("forecast", "scores"),
 }
+
+
+def kind_of(run: Run) -> Kind:
+    """How the kind of ``run`` is shown; one that this page does not know keeps its own name."""
+    return KINDS.get(run.kind, Kind(run.kind, "steps"))
+
+
 COLUMNS = ("Run", "Kind", "What", "Status", "Progress", "Pace", "Time left", "Started")
 # What one chooses for nearly every run; the rest is folded under "All settings".
 MAIN_FIELDS = ("name", "batches", "learning_rate", "model.width", "batch_size", "seed")
@@ -92,7 +110,7 @@ def _row(run: Run, *, now: datetime) -> html.Tr:
     what, about_it = subject(run.spec)
     cells = [
         html.Th([name, about], scope="row"),
-        html.Td(KINDS[run.kind].name, className="kind", **{"data-kind": run.kind}),
+        html.Td(kind_of(run).name, className="kind", **{"data-kind": run.kind}),
         html.Td([what, html.Span(about_it, className="muted")], className="two-lines"),
         html.Td([status_badge(run), *_reason(run)]),
         html.Td(_progress(share, run)),
@@ -121,12 +139,12 @@ def _progress(share: float, run: Run) -> html.Div:
 
 
 def _steps(run: Run) -> str:
-    return f"{run.step:,} of {run.total_steps:,} {KINDS[run.kind].unit}"
+    return f"{run.step:,} of {run.total_steps:,} {kind_of(run).unit}"
 
 
 def _rate(run: Run) -> str:
     pace = run.batches_per_second
-    return f"{pace:.3g} {KINDS[run.kind].unit}/s" if pace is not None else "–"
+    return f"{pace:.3g} {kind_of(run).unit}/s" if pace is not None else "–"
 
 
 def _left(run: Run) -> str:
@@ -143,6 +161,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+MODELS = {"mlp": "MLP", "vit": "ViT", "gpt": "GPT"}
 PROCESSES = {
     "eigenvalue": "singular values alone",
     "matrix": "matrix SDE",
@@ -153,14 +172,27 @@ PROCESSES = {
 def subject(spec: Job) -> tuple[str, str]:
     """What a job is about, in two lines."""
     if isinstance(spec, TrainSpec):
-        return f"MLP {spec.model.depth} × {spec.model.width}, η = {spec.learning_rate:g}", spec.dataset
+        return f"{model_words(spec)}, η = {spec.learning_rate:g}", spec.dataset
     if isinstance(spec, SimulateSpec):
         form = "as printed" if spec.form == "as_printed" else "exact"
         return f"W {spec.m} × {spec.n}, {spec.paths:,} paths", f"{PROCESSES[spec.process]}, {form}"
     if isinstance(spec, ClaimsSpec):
         some = f"{len(spec.only)} of the paper's claims" if spec.only else "all claims of the paper"
         return some, f"seed {spec.seed}"
+    if isinstance(spec, ForecastSpec):
+        count = len(spec.methods)
+        return (
+            f"forecasts of run {spec.run}",
+            f"{spec.horizon:,} batches ahead, {count} method{'s' if count > 1 else ''}",
+        )
     return "", ""
+
+
+def model_words(spec: TrainSpec) -> str:
+    """The model in a few words, such as ``MLP 3 × 256``."""
+    model = spec.model
+    count = model.depth if isinstance(model, MlpSpec) else model.layers
+    return f"{MODELS[model.kind]} {count} × {model.width}"
 
 
 def _origin(run: Run) -> str:
@@ -229,8 +261,7 @@ def _form(presets: list[Preset]) -> list[Any]:
 def _from_preset(field: FormField, presets: list[Preset]) -> FormField:
     if not presets or field.path == "name":
         return field
-    value = at_path(presets[0].spec.model_dump(mode="json"), field.path)
-    return field if value is None else replace(field, default=value)
+    return replace(field, default=at_path(presets[0].spec.model_dump(mode="json"), field.path))
 
 
 def register(app: Dash, api: Api) -> None:
@@ -255,9 +286,9 @@ def register(app: Dash, api: Api) -> None:
     )
     async def fill(name: str, presets: dict[str, Any], ids: list[dict[str, str]], old: list[Any]) -> Any:
         preset = presets[name]
-        values = [at_path(preset["spec"], i["path"]) for i in ids]
         kept = [
-            o if i["path"] == "name" or v is None else v for i, v, o in zip(ids, values, old, strict=True)
+            o if i["path"] == "name" else shown(at_path(preset["spec"], i["path"]))
+            for i, o in zip(ids, old, strict=True)
         ]
         return kept, preset["title"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from sigmascope.errors import InvalidValueError
@@ -12,6 +14,7 @@ from sigmascope.prediction.predictor import (
     require_positive_k,
     weight_change,
 )
+from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 
 
 class Algorithm1:
@@ -120,3 +123,19 @@ class Algorithm1:
     def singular_values(self) -> torch.Tensor:
         """(k,) float32 on the CPU, descending. See Predictor."""
         return descending_on_cpu(self._sigma)
+
+    def state_dict(self) -> State:
+        """See Predictor."""
+        tensors = {"U": self._U, "V": self._V, "sigma": self._sigma, "below": self._below}
+        return saved(self._settings(), tensors) | {"shape": as_list(self._shape)}
+
+    def load_state_dict(self, state: Mapping[str, Entry]) -> None:
+        """See Predictor."""
+        own = restored(state, settings=self._settings())
+        shape = shape_of(own)
+        sigma = None if shape is None else tensor_of(own, "sigma")
+        U, V, below = (tensor_of(own, name) for name in ("U", "V", "below"))
+        self._shape, self._sigma, self._U, self._V, self._below = shape, sigma, U, V, below
+
+    def _settings(self) -> dict[str, str | int | float]:
+        return {"name": self.name, "k": self.k, "epsilon": self.epsilon, "delta": self.delta}

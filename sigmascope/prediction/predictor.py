@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
 
 from sigmascope.errors import InvalidValueError, NumericalError
+from sigmascope.prediction.state import Entry, State
 from sigmascope.spectra.orientation import tall
 
 
@@ -46,6 +48,18 @@ class Predictor(Protocol):
 
         Raises:
             InvalidValueError: called before ``start``.
+        """
+        ...
+
+    def state_dict(self) -> State:
+        """All that ``step`` builds on, tensors copied; ``torch.save`` and ``weights_only=True`` take it."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Entry]) -> None:
+        """Continue as the predictor that ``state_dict`` was called on would have, bit for bit.
+
+        Raises:
+            InvalidValueError: it was another predictor, or one with other settings; nothing has changed.
         """
         ...
 

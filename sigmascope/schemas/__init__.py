@@ -1,9 +1,26 @@
 """Every type that crosses a process border, once: requests, answers and job specifications."""
 
-from sigmascope.schemas.base import Frozen
-from sigmascope.schemas.jobs import KINDS, ClaimsSpec, Job, JobSpec, MlpSpec, SimulateSpec, TrainSpec
+from sigmascope.schemas.analysis import (
+    Forces,
+    Forecaster,
+    ForecastScore,
+    LayerForecast,
+    MetricInfo,
+    SpectrumMetrics,
+    SpectrumSummary,
+)
+from sigmascope.schemas.base import Frozen, Job
+from sigmascope.schemas.jobs import (
+    FORECASTERS,
+    KINDS,
+    ClaimsSpec,
+    ForecastSpec,
+    JobSpec,
+    SimulateSpec,
+)
 from sigmascope.schemas.runs import Component, ExportFormat, Preset, Problem, Run, RunStatus, System
 from sigmascope.schemas.spectra import Curve, LawFits, Layer, Metrics, Noise, Predictions, Predictor, Spectra
+from sigmascope.schemas.sweeps import Sweep, SweepPoint, SweepSlope, SweepSpec
 from sigmascope.schemas.theory import (
     Axis,
     CheckedClaim,
@@ -19,29 +36,49 @@ from sigmascope.schemas.theory import (
     SpectrumToFit,
     Statement,
 )
+from sigmascope.schemas.training import (
+    MODEL_KINDS,
+    DatasetName,
+    GptSpec,
+    MlpSpec,
+    ModelSpec,
+    TrainSpec,
+    VitSpec,
+)
 
 __all__ = [
+    "FORECASTERS",
     "KINDS",
+    "MODEL_KINDS",
     "Axis",
     "CheckedClaim",
     "ClaimsSpec",
     "Component",
     "Curve",
+    "DatasetName",
     "Edge",
     "Ensemble",
     "EnsembleHistograms",
     "EnsembleSummary",
     "ExportFormat",
+    "Forces",
+    "ForecastScore",
+    "ForecastSpec",
+    "Forecaster",
     "FormVerdict",
     "Frozen",
+    "GptSpec",
     "Job",
     "JobSpec",
     "LawCurve",
     "LawFits",
     "Layer",
+    "LayerForecast",
     "Measured",
+    "MetricInfo",
     "Metrics",
     "MlpSpec",
+    "ModelSpec",
     "Noise",
     "NoiseFit",
     "PValues",
@@ -53,8 +90,15 @@ __all__ = [
     "RunStatus",
     "SimulateSpec",
     "Spectra",
+    "SpectrumMetrics",
+    "SpectrumSummary",
     "SpectrumToFit",
     "Statement",
+    "Sweep",
+    "SweepPoint",
+    "SweepSlope",
+    "SweepSpec",
     "System",
     "TrainSpec",
+    "VitSpec",
 ]

@@ -2,77 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from sigmascope.presets import preset_fields
-from sigmascope.schemas.base import NAME, Frozen
+from sigmascope.schemas.analysis import Forecaster
+from sigmascope.schemas.base import Job
+from sigmascope.schemas.sweeps import SweepSpec
+from sigmascope.schemas.training import TrainSpec
 
+FORECASTERS: tuple[Forecaster, ...] = get_args(Forecaster)
 # what a simulation may hold: entries of W over all paths, and stored singular values
 MOST_ENTRIES = 50_000_000
 MOST_STORED = 100_000_000
-
-
-class Job(Frozen):
-    """What every job has. Each kind adds ``kind``, ``device`` and ``seed``."""
-
-    name: str = Field(
-        "",
-        max_length=120,
-        pattern=NAME,
-        title="Name",
-        description="yours to choose; shown in the list",
-    )
-
-
-class MlpSpec(Frozen):
-    """A multilayer perceptron with ReLU: W ~ N(0, 1/fan_in), zero biases."""
-
-    kind: Literal["mlp"] = "mlp"
-    width: int = Field(256, ge=1, le=8192, title="Width", description="units in each hidden layer")
-    depth: int = Field(3, ge=1, le=16, title="Hidden layers", description="number of hidden layers")
-
-
-class TrainSpec(Job):
-    """A training run whose spectra are recorded after every batch.
-
-    ``{"preset": "demo", "batches": 50}`` takes the preset's fields and overrides one of them.
-    """
-
-    kind: Literal["train"] = "train"
-    preset: str | None = Field(None, title="Preset", description="starting point for all other fields")
-    model: MlpSpec = Field(default_factory=MlpSpec, title="Model")
-    dataset: Literal["mnist-builtin"] = Field(
-        "mnist-builtin",
-        title="Data set",
-        description="12,000 images of MNIST, shipped with sigmascope",
-    )
-    batches: int = Field(400, ge=1, le=1_000_000, title="Batches", description="optimisation steps")
-    batch_size: int = Field(128, ge=2, le=10_000, title="Batch size", description="images a batch")
-    learning_rate: float = Field(
-        0.05, gt=0, le=1e6, allow_inf_nan=False, title="Learning rate", description="of plain SGD"
-    )
-    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="of initialisation and batch order")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", title="Device")
-    top_k: int = Field(8, ge=1, le=64, title="Tracked values", description="largest values to predict")
-    evaluate_every: int = Field(
-        50, ge=1, title="Evaluate every", description="batches between two evaluations on the test split"
-    )
-    spectra: Literal["auto", "svd", "gram"] = Field(
-        "auto", title="Spectra by", description="svd: most accurate; gram: fastest; auto: by shape"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_from_preset(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or not data.get("preset"):
-            return data
-        merged: dict[str, Any] = preset_fields(str(data["preset"]))
-        for key, value in data.items():
-            base = merged.get(key)
-            merged[key] = {**base, **value} if isinstance(base, dict) and isinstance(value, dict) else value
-        return merged
 
 
 class SimulateSpec(Job):
@@ -166,7 +108,27 @@ class ClaimsSpec(Job):
     device: Literal["cpu"] = Field("cpu", title="Device")
 
 
-KINDS = ("train", "simulate", "claims")
+class ForecastSpec(Job):
+    """A rolling evaluation of forecasts on a stored training run: every origin, nothing seen after it."""
+
+    kind: Literal["forecast"] = "forecast"
+    run: str = Field(pattern=r"^[0-9a-f]{10}$", title="Run", description="id of a training run")
+    layers: tuple[str, ...] | None = Field(
+        None, title="Layers", description="module paths; all when left out", max_length=1000
+    )
+    methods: tuple[Forecaster, ...] = Field(
+        FORECASTERS, title="Methods", description="forecasters to score", min_length=1, max_length=8
+    )
+    horizon: int = Field(100, ge=1, le=100_000, title="Horizon", description="batches ahead")
+    first_origin: int = Field(200, ge=2, le=1_000_000, title="First origin", description="a recorded step")
+    every: int = Field(
+        5, ge=1, le=100_000, title="Every", description="steps between two origins of the method sde"
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="of the method sde")
+    device: Literal["cpu"] = Field("cpu", title="Device")
+
+
+KINDS = ("train", "simulate", "claims", "forecast", "sweep")
 
 
 def kind_of(spec: Any) -> Any:
@@ -177,7 +139,9 @@ def kind_of(spec: Any) -> Any:
 JobSpec = Annotated[
     Annotated[TrainSpec, Tag("train")]
     | Annotated[SimulateSpec, Tag("simulate")]
-    | Annotated[ClaimsSpec, Tag("claims")],
+    | Annotated[ClaimsSpec, Tag("claims")]
+    | Annotated[ForecastSpec, Tag("forecast")]
+    | Annotated[SweepSpec, Tag("sweep")],
     Discriminator(
         kind_of,
         custom_error_type="unknown_kind",

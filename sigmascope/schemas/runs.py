@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from sigmascope.schemas.jobs import JobSpec, TrainSpec
+from sigmascope.schemas.jobs import JobSpec
+from sigmascope.schemas.training import TrainSpec
 
 
 class RunStatus(StrEnum):
@@ -46,9 +47,10 @@ class Run(BaseModel):
     id: str
     name: str
     kind: str
+    parent: str | None = Field(None, description="the sweep that it belongs to")
     status: RunStatus
     spec: JobSpec
-    step: int = Field(description="last recorded step; of claims, how many are checked")
+    step: int = Field(description="last recorded step; of claims and sweeps, how many are done")
     total_steps: int
     batches_per_second: float | None = Field(description="steps a second, whatever the kind")
     seconds_left: float | None

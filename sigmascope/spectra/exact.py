@@ -14,6 +14,8 @@ from sigmascope.spectra.orientation import tall
 
 # Up to this many singular values a decomposition takes well under a millisecond either way.
 _SMALL = 64
+# relative to sigma_max: what is asked of ``auto`` otherwise, and what the methods keep on full-rank weights
+_USUAL_ACCURACY, _GRAM_ACCURACY, _SVD_ACCURACY = 1e-3, 2e-4, 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +24,9 @@ class Spectrum:
 
     Attributes:
         values: (n,) on the CPU, descending, never negative; float32, or float64 for a float64 weight.
-        method: ``svd`` or ``gram``, whichever computed them.
-        error_bound: bound of the absolute error of every value, in the unit of the values.
+        method: what computed them: ``svd``, ``gram``, ``gram64``, ``adaptive`` or ``slq``.
+        error_bound: bound of the absolute error of every value, in the unit of the values; of ``adaptive``
+            and ``slq`` it is an estimate.
     """
 
     values: torch.Tensor
@@ -32,7 +35,7 @@ class Spectrum:
 
 
 @torch.no_grad()
-def exact_spectrum(weight: torch.Tensor, *, method: str = "auto") -> Spectrum:
+def exact_spectrum(weight: torch.Tensor, *, method: str = "auto", accuracy: float | None = None) -> Spectrum:
     """All min(rows, columns) singular values of ``weight``, descending.
 
     * ``svd`` (LAPACK gesdd): absolute error within 2 sqrt(m) eps sigma_max, that is 8e-6 sigma_max for 1024
@@ -41,8 +44,11 @@ def exact_spectrum(weight: torch.Tensor, *, method: str = "auto") -> Spectrum:
       about eps lambda_max, which a square root turns into eps lambda_max / sigma: nothing for large values,
       at most sqrt(8 eps) sigma_max = 1e-3 sigma_max where sigma is zero. Random full-rank weights stay far
       below 2e-4 sigma_max, square ones included; only rank-deficient ones exceed it.
-    * ``auto``: ``svd`` up to min(rows, columns) = 64, where speed does not matter; else ``gram``, whose
-      error on random weights (1e-5 sigma_max seen on 1024 x 1024) is far below a histogram's bin width.
+    * ``gram64``: the same in float64, for a float32 weight: absolute error within 2e-8 sigma_max even where
+      sigma is zero, at about the time of ``svd``.
+    * ``auto``: the fastest whose error on full-rank weights is within ``accuracy``. Without one: ``svd`` up
+      to min(rows, columns) = 64, where speed does not matter, else ``gram``, whose error on random weights
+      (1e-5 sigma_max seen on 1024 x 1024) is far below a histogram's bin width.
 
     The bounds have the forms that rounding theory gives (Golub and Van Loan, section 8.6); their constants
     are empirical, 1.3 to 2 times the worst seen on Gaussian, spiked, constant and rank-20 matrices up to 2048
@@ -53,7 +59,10 @@ def exact_spectrum(weight: torch.Tensor, *, method: str = "auto") -> Spectrum:
 
     Args:
         weight: (rows, columns), real floating point.
-        method: ``auto``, ``svd`` or ``gram``.
+        method: ``auto``, ``svd``, ``gram`` or ``gram64``.
+        accuracy: the largest absolute error wanted, in units of sigma_max, of full-rank weights. Below 1e-5,
+            ``svd`` of a float32 weight is no longer enough, and ``auto`` takes ``gram64``; so does ``gram``
+            below 2e-4. The other methods have one accuracy, and do not look at this one.
 
     Raises:
         InvalidValueError: unknown method; ``weight`` is not a matrix, empty, or not real floating point.
@@ -63,34 +72,79 @@ def exact_spectrum(weight: torch.Tensor, *, method: str = "auto") -> Spectrum:
     tensor([4., 3.])
     """
     matrix = tall(weight)
-    chosen = _choose(method, size=matrix.shape[1])
-    if not bool(matrix.abs().amax().isfinite()):  # the maximum of anything with NaN is NaN
-        bad = int((~torch.isfinite(matrix)).sum())
-        raise NumericalError(
-            f"{bad} of {matrix.numel()} weights are NaN or infinite, so there are no singular values; "
-            "lower the learning rate"
-        )
-    values = _METHODS[chosen](matrix).cpu()
-    return Spectrum(values, chosen, _error_bound(values, chosen, rows=matrix.shape[0]))
+    chosen = choose(method, matrix, accuracy=accuracy)
+    check_finite(matrix)
+    return bounded(METHODS[chosen](decomposable(matrix)).cpu(), chosen, matrix)
 
 
 def check_method(method: str) -> str:
     """``method`` itself.
 
     Raises:
-        InvalidValueError: it is not ``auto``, ``svd`` or ``gram``.
+        InvalidValueError: it is none of ``auto``, ``svd``, ``gram`` and ``gram64``.
     """
-    if method != "auto" and method not in _METHODS:
+    if method != "auto" and method not in METHODS:
         raise InvalidValueError(
-            f"unknown spectra method {method!r}; choose one of auto, {', '.join(_METHODS)}"
+            f"unknown spectra method {method!r}; choose one of auto, {', '.join(METHODS)}"
         )
     return method
 
 
-def _choose(method: str, *, size: int) -> str:
-    if check_method(method) != "auto":
+def check_accuracy(accuracy: float | None) -> float | None:
+    """``accuracy`` when None, or positive and finite; InvalidValueError otherwise."""
+    if accuracy is not None and not (math.isfinite(accuracy) and accuracy > 0):
+        raise InvalidValueError(
+            f"accuracy must be positive and finite, got {accuracy}; 1e-3 suits histograms"
+        )
+    return accuracy
+
+
+def choose(method: str, matrix: torch.Tensor, *, accuracy: float | None) -> str:
+    """The key of METHODS that ``method`` stands for, for a tall matrix; see :func:`exact_spectrum`.
+
+    Raises:
+        InvalidValueError: unknown method, or an accuracy that is not positive.
+    """
+    check_accuracy(accuracy)
+    single = matrix.dtype == torch.float32
+    if check_method(method) == "gram":
+        return "gram64" if single and accuracy is not None and accuracy < _GRAM_ACCURACY else "gram"
+    if method != "auto":
         return method
-    return "svd" if size <= _SMALL else "gram"
+    wanted = _USUAL_ACCURACY if accuracy is None else accuracy
+    if single and wanted < _SVD_ACCURACY:
+        return "gram64"
+    if matrix.device.type == "cuda":
+        return "gram64" if wanted < _GRAM_ACCURACY else "gram"
+    return "svd" if matrix.shape[1] <= _SMALL or wanted < _GRAM_ACCURACY else "gram"
+
+
+def check_finite(matrix: torch.Tensor) -> None:
+    """NumericalError, which counts them, where entries are NaN or infinite."""
+    # The sum of anything with NaN or infinity is not finite; it is the cheapest look at every entry. A sum may
+    # overflow on its own, so that only a count convicts.
+    if bool(matrix.sum().isfinite()):
+        return
+    bad = int((~torch.isfinite(matrix)).sum())
+    if bad:
+        raise NumericalError(
+            f"{bad} of {matrix.numel()} weights are NaN or infinite, so there are no singular values; "
+            "lower the learning rate"
+        )
+
+
+def decomposable(matrix: torch.Tensor) -> torch.Tensor:
+    """``matrix`` where a decomposition exists: Metal has none, and leaves it to the CPU."""
+    return matrix.cpu() if matrix.device.type == "mps" else matrix
+
+
+def bounded(values: torch.Tensor, method: str, matrix: torch.Tensor) -> Spectrum:
+    """The spectrum with its error bound; values come back in the precision of the weight."""
+    bound = _error_bound(values, method, rows=matrix.shape[0])
+    kept = values.to(matrix.dtype)
+    if kept.dtype != values.dtype:
+        bound += torch.finfo(kept.dtype).eps * float(values[0])
+    return Spectrum(kept, method, bound)
 
 
 def _svd(matrix: torch.Tensor) -> torch.Tensor:
@@ -100,11 +154,15 @@ def _svd(matrix: torch.Tensor) -> torch.Tensor:
 
 def _gram(matrix: torch.Tensor) -> torch.Tensor:
     # Scaled first: squares of very large or very small weights leave the range of float32.
-    scale = matrix.abs().amax().clamp(min=torch.finfo(matrix.dtype).tiny)
+    scale = matrix.abs().amax((-2, -1), keepdim=True).clamp(min=torch.finfo(matrix.dtype).tiny)
     scaled = matrix / scale
-    eigenvalues: torch.Tensor = torch.linalg.eigvalsh(scaled.T @ scaled)  # ascending, (n,)
+    eigenvalues: torch.Tensor = torch.linalg.eigvalsh(scaled.mT @ scaled)  # ascending, (..., n)
     # Rounding may leave eigenvalues of a singular matrix slightly negative.
-    return eigenvalues.flip(0).clamp(min=0.0).sqrt() * scale
+    return eigenvalues.flip(-1).clamp(min=0.0).sqrt() * scale[..., 0]
+
+
+def _gram64(matrix: torch.Tensor) -> torch.Tensor:
+    return _gram(matrix.double())
 
 
 def _error_bound(values: torch.Tensor, method: str, *, rows: int) -> float:
@@ -112,11 +170,11 @@ def _error_bound(values: torch.Tensor, method: str, *, rows: int) -> float:
     epsilon = torch.finfo(values.dtype).eps
     largest, smallest = float(values[0]), float(values[-1])
     bound = 2 * math.sqrt(rows) * epsilon * largest
-    if method == "gram" and largest > 0:
+    if method != "svd" and largest > 0:
         bound = max(bound, 8 * epsilon * largest**2 / max(smallest, math.sqrt(8 * epsilon) * largest))
     return bound
 
 
-_METHODS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = MappingProxyType(
-    {"svd": _svd, "gram": _gram}
+METHODS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = MappingProxyType(
+    {"svd": _svd, "gram": _gram, "gram64": _gram64}
 )

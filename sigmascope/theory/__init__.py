@@ -43,6 +43,16 @@ from sigmascope.theory.laws import (
     marchenko_pastur_singular,
     on_singular_value_axis,
 )
+from sigmascope.theory.metrics import (
+    METRICS,
+    OVER_TIME,
+    Metric,
+    RandomizedNull,
+    SpectrumMetrics,
+    metrics_over_time,
+    randomized_null,
+    spectrum_metrics,
+)
 from sigmascope.theory.noise import beta1, diffusion, diffusion_as_printed, gradient_variance
 from sigmascope.theory.perturbation import vector_change
 from sigmascope.theory.scoring import cumulative_skill, skill
@@ -84,6 +94,8 @@ from sigmascope.theory.tails import (
 )
 
 __all__ = [
+    "METRICS",
+    "OVER_TIME",
     "BulkFit",
     "Comparison",
     "EdgeScaling",
@@ -95,11 +107,14 @@ __all__ = [
     "LogNormal",
     "LowerChoice",
     "MarchenkoPastur",
+    "Metric",
     "ModeNoise",
     "PairTest",
     "PartSummary",
     "PowerLaw",
+    "RandomizedNull",
     "Snapshot",
+    "SpectrumMetrics",
     "SpikeOverlap",
     "StationaryGamma",
     "StochasticTerm",
@@ -145,16 +160,19 @@ __all__ = [
     "marchenko_pastur_singular",
     "matrix_sde",
     "median_entry_variance",
+    "metrics_over_time",
     "on_singular_value_axis",
     "ornstein_uhlenbeck",
     "outliers_at",
     "power_law_hilbert",
     "power_law_hilbert_leading",
+    "randomized_null",
     "rank_one_noise",
     "second_derivative",
     "singular_value_diffusion",
     "singular_value_drift",
     "skill",
+    "spectrum_metrics",
     "spike_overlap",
     "spike_position",
     "spike_strength",

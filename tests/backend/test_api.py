@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from backend.storage import results, runs
 from sigmascope.client import expand
+from sigmascope.theory import laplacian
 from tests.samples import LAYERS, singular_values, step_record
 
 API = "/api/v1"
@@ -99,6 +100,53 @@ def test_blob_is_the_json_bit_for_bit(api: TestClient, recorded: str) -> None:
     assert one["method"] == ["svd"]
     nothing = api.get(f"{base}/spectra.f32", params={"after": 4})
     assert (nothing.headers["X-Steps"], nothing.content) == ("", b"")
+
+
+def test_forces_add_up_to_the_observed_change(api: TestClient, recorded: str) -> None:
+    base = f"{API}/runs/{recorded}/layers/hidden.0/forces"
+    answer = api.get(base).json()
+    assert (answer["k"], answer["steps"]) == (4, [1, 2, 3, 4])
+    parts = [np.array(answer[name]) for name in ("drift", "noise", "repulsion", "remainder")]
+    true = np.array([singular_values(LAYERS[0], step)[:4] for step in range(5)], np.float64)
+    np.testing.assert_allclose(np.array(answer["observed"]), np.diff(true, axis=0), atol=1e-7)
+    np.testing.assert_allclose(sum(parts), np.diff(true, axis=0), atol=1e-7)
+    exact = laplacian(singular_values(LAYERS[0], 2).astype(np.float64), m=24)[:4] * 0.1 * 1e-4
+    np.testing.assert_allclose(answer["repulsion"][2], exact, rtol=1e-5)
+    late = api.get(base, params={"after": 2}).json()
+    assert late["steps"] == [3, 4]
+    np.testing.assert_allclose(late["drift"], answer["drift"][2:])
+    assert api.get(base, params={"first": 2, "every": 2}).json()["steps"] == [2, 4]
+    assert api.get(base, params={"after": 9}).json()["steps"] == []
+
+
+def test_forces_of_a_run_that_has_none(api: TestClient) -> None:
+    engine = api.app.state.engine  # type: ignore[attr-defined]
+    spec = api.get(f"{API}/presets").json()[0]["spec"]
+    with engine.begin() as connection:
+        run_id = runs.create(connection, kind="train", name="r", spec=spec, total_steps=9, now=time.time())
+        results.write_layers(connection, run_id, LAYERS)
+    answer = api.get(f"{API}/runs/{run_id}/layers/head/forces")
+    assert answer.status_code == 404
+    assert "no updates along the modes of head yet" in answer.json()["detail"]
+
+
+def test_metrics_of_spectra(api: TestClient, recorded: str) -> None:
+    known = {one["name"]: one for one in api.get(f"{API}/spectrum-metrics").json()}
+    assert known["stable_rank"]["formula"]
+    base = f"{API}/runs/{recorded}/layers/hidden.0/metrics"
+    answer = api.get(base, params={"after": 1}).json()
+    assert answer["steps"] == [2, 3, 4]
+    assert set(answer["values"]) <= set(known)
+    values = singular_values(LAYERS[0], 3).astype(np.float64)
+    assert answer["values"]["stable_rank"][1] == pytest.approx((values**2).sum() / values[0] ** 2)
+    assert answer["values"]["outliers"] == [0, 0, 0]
+    one = api.get(f"{base}/3").json()
+    assert set(one["values"]) == set(known)
+    assert one["values"]["stable_rank"] == pytest.approx(answer["values"]["stable_rank"][1])
+    missing = api.get(f"{base}/99")
+    assert missing.status_code == 404
+    assert "no step 99; recorded up to 4" in missing.json()["detail"]
+    assert api.get(base, params={"after": 9}).json()["steps"] == []
 
 
 def test_predictions_carry_skill(api: TestClient, recorded: str) -> None:

@@ -12,11 +12,15 @@ import pytest
 from frontend.figures.ensemble import eigenvalue_sum, ensemble_means, ensemble_spectrum
 from frontend.figures.skeletons import ensemble_skeletons, skeletons
 from frontend.figures.spectrum import spectrum
+from frontend.figures.strip import forces, metrics
 from frontend.figures.theme import DARK, LIGHT, THEMES, Theme
 from frontend.figures.training import training
 from frontend.figures.trajectories import trajectories
+from frontend.strip import PARTS as LEGEND
+from sigmascope.schemas import Forces
 
 CSS = Path("frontend/assets/sigmascope.css")
+PARTS = [switched for *_, switched in LEGEND]
 
 
 def by_meta(figure: go.Figure) -> dict[str, go.Scatter]:
@@ -60,12 +64,19 @@ class TestBothThemes:
 
     def test_a_mode_keeps_its_hue_from_true_to_predicted_to_residual(self, theme: Theme) -> None:
         traces = by_meta(trajectories(theme, k=5))
-        assert len(traces) == 15
+        assert len(traces) == 30
         for i in range(5):
-            colours = {traces[f"{what}:{i}"].line.color for what in ("true", "predicted", "residual")}
+            marks = ("true", "predicted", "residual", "median")
+            colours = {traces[f"{what}:{i}"].line.color for what in marks}
             assert len(colours) == 1
+            for band in ("band50", "band90"):
+                assert channels(traces[f"{band}:{i}"].fillcolor) == channels(traces[f"true:{i}"].line.color)
         assert traces["true:0"].line.dash == "solid"
-        assert traces["predicted:0"].line.dash != "solid"
+        assert len({traces[f"{what}:0"].line.dash for what in ("true", "predicted", "median")}) == 3
+
+    def test_truth_is_drawn_over_the_bands_of_a_forecast(self, theme: Theme) -> None:
+        order = [trace.meta for trace in trajectories(theme, k=2).data]
+        assert order.index("band50:1") < order.index("true:0") < order.index("median:0")
 
     def test_residuals_have_an_axis_of_their_own_on_the_same_steps(self, theme: Theme) -> None:
         figure = trajectories(theme, k=2)
@@ -74,6 +85,25 @@ class TestBothThemes:
 
     def test_training_shows_loss_and_accuracy_of_both_splits(self, theme: Theme) -> None:
         assert set(by_meta(training(theme))) == {"loss", "test_loss", "accuracy", "test_accuracy"}
+
+    def test_parts_of_a_change_are_told_apart_without_colour(self, theme: Theme) -> None:
+        traces = by_meta(forces(theme))
+        marks = [(traces[name].line.dash, traces[name].line.width) for name in PARTS]
+        assert len(set(marks)) == len(PARTS)
+        assert traces["repulsion"].line.dash == "solid"
+        assert traces["repulsion_as_printed"].line.dash == "dot"
+        assert traces["repulsion"].line.color == traces["repulsion_as_printed"].line.color == theme.gamma
+
+    def test_parts_are_those_of_the_answer(self, theme: Theme) -> None:
+        assert set(PARTS) <= set(Forces.model_fields)
+        assert set(by_meta(forces(theme))) == {*PARTS, "labels"}
+        assert set(by_meta(metrics(theme))) == {"others", "picked", "seen", "labels"}
+
+    def test_names_at_the_ends_of_lines_can_be_read(self, theme: Theme) -> None:
+        for name in PARTS:
+            assert contrast(by_meta(forces(theme))[name].line.color, theme.panel) >= 4.5, name
+        for name in ("others", "picked"):
+            assert contrast(by_meta(metrics(theme))[name].line.color, theme.panel) >= 4.5, name
 
     def test_laws_over_an_ensemble_keep_their_marks(self, theme: Theme) -> None:
         traces = by_meta(ensemble_spectrum(theme))
@@ -95,7 +125,7 @@ class TestBothThemes:
         assert traces["off"].yaxis == traces["tolerance"].yaxis == "y2"
 
     def test_every_axis_says_what_it_shows_and_keeps_its_range(self, theme: Theme) -> None:
-        figures = (spectrum(theme), trajectories(theme, k=3), training(theme))
+        figures = (spectrum(theme), trajectories(theme, k=3), training(theme), forces(theme), metrics(theme))
         ensembles = (ensemble_spectrum(theme), ensemble_means(theme, k=3), eigenvalue_sum(theme))
         for figure in (*figures, *ensembles):
             for name, axis in figure.to_plotly_json()["layout"].items():
@@ -111,6 +141,8 @@ class TestBothThemes:
             theme.gamma,
             theme.outlier,
             theme.test,
+            theme.drift,
+            theme.noise,
         ]
         for mark in [*marks, *theme.mode_colours(8)]:
             assert contrast(mark, theme.panel) >= 3, mark
@@ -130,6 +162,8 @@ class TestBothThemes:
             "gamma",
             "outlier",
             "test",
+            "drift",
+            "noise",
         )
         for name in names:
             assert said[name.replace("_", "-")] == getattr(theme, name)
@@ -146,8 +180,8 @@ def test_one_mode_has_a_colour() -> None:
 
 def test_skeletons_are_small_json_with_the_same_traces_in_both_themes() -> None:
     both = skeletons(k=8)
-    assert len(json.dumps(both)) < 60_000
-    for name in ("spectrum", "trajectories", "training"):
+    assert len(json.dumps(both)) < 80_000
+    for name in ("spectrum", "trajectories", "training", "forces", "metrics"):
         light, dark = ([trace["meta"] for trace in both[theme][name]["data"]] for theme in ("light", "dark"))
         assert light == dark
     ensembles = ensemble_skeletons(k=8)

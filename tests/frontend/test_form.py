@@ -5,8 +5,8 @@ from __future__ import annotations
 import dash_mantine_components as dmc
 import pytest
 
-from frontend.form import at_path, control, form_fields, nested
-from sigmascope.schemas import TrainSpec
+from frontend.form import at_path, control, form_fields, nested, shown
+from sigmascope.schemas import SimulateSpec, TrainSpec
 
 FIELDS = {field.path: field for field in form_fields(TrainSpec.model_json_schema())}
 
@@ -14,8 +14,20 @@ FIELDS = {field.path: field for field in form_fields(TrainSpec.model_json_schema
 def test_every_field_of_the_specification_has_one_input() -> None:
     names = set(TrainSpec.model_fields) - {"kind", "preset", "model"}
     assert names <= FIELDS.keys()
-    assert {"model.width", "model.depth"} <= FIELDS.keys()
-    assert not any(path.endswith("kind") for path in FIELDS)
+    assert {"model.kind", "model.width", "model.depth", "model.heads"} <= FIELDS.keys()
+    assert "kind" not in FIELDS
+
+
+def test_a_union_offers_its_variants_and_what_the_first_lacks_begins_empty() -> None:
+    assert FIELDS["model.kind"].choices == ("mlp", "vit", "gpt")
+    assert FIELDS["model.kind"].default == "mlp"
+    assert FIELDS["model.depth"].default == 3
+    assert FIELDS["model.heads"].default is None
+
+
+def test_a_flag_is_a_choice_in_the_words_of_the_service() -> None:
+    assert control(FIELDS["nesterov"]).value == "false"
+    assert [shown(value) for value in (True, None, 0, "x")] == ["true", "", 0, "x"]
 
 
 def test_titles_descriptions_and_bounds_come_from_the_schema() -> None:
@@ -39,9 +51,10 @@ def test_nothing_is_clamped_so_that_the_service_can_refuse_by_name() -> None:
 
 
 def test_a_single_choice_is_shown_and_cannot_be_changed() -> None:
-    dataset = control(FIELDS["dataset"])
-    assert dataset.data == [{"value": "mnist-builtin", "label": "mnist-builtin"}]
-    assert dataset.disabled
+    fields = {field.path: field for field in form_fields(SimulateSpec.model_json_schema())}
+    device = control(fields["device"])
+    assert device.data == [{"value": "cpu", "label": "cpu"}]
+    assert device.disabled
 
 
 def test_dotted_paths_become_nested_and_empty_inputs_stay_out() -> None:

@@ -12,7 +12,8 @@ from dash.development.base_component import Component
 from frontend.api import RefusedError
 from frontend.components import problem_alert
 from frontend.pages import run, runs
-from sigmascope.schemas import ClaimsSpec, Job, Problem, RunStatus, SimulateSpec, TrainSpec
+from sigmascope.schemas import ClaimsSpec, ForecastSpec, Job, Problem, RunStatus, SimulateSpec, TrainSpec
+from sigmascope.schemas.training import GptSpec
 from tests.frontend.service import answers, api, make_run, silent
 
 NOW = datetime(2026, 1, 1, 0, 2, tzinfo=UTC)
@@ -56,8 +57,16 @@ def test_a_row_shows_progress_pace_and_time_left_and_links_to_the_run() -> None:
         ),
         (ClaimsSpec(seed=3), ("claims", "all claims of the paper", "seed 3", "100 of 400 claims")),
         (ClaimsSpec(only=("theorem-3.1",)), ("1 of the paper's claims",)),
+        (
+            ForecastSpec(run="0123456789"),
+            ("forecasts of run 0123456789", "100 batches ahead", "100 of 400 scores"),
+        ),
+        (
+            TrainSpec(model=GptSpec(), dataset="python-stdlib"),
+            ("training", "GPT 4 × 256", "python-stdlib"),
+        ),
     ],
-    ids=("train", "simulate", "claims", "one claim"),
+    ids=("train", "simulate", "claims", "one claim", "forecast", "gpt"),
 )
 def test_every_kind_says_what_it_is_about_in_its_own_unit(spec: Job, said: tuple[str, ...]) -> None:
     row = text_of(runs.table([make_run(kind=spec.kind, spec=spec)], now=NOW))  # type: ignore[attr-defined]
@@ -111,9 +120,10 @@ async def test_the_run_page_has_everything_that_the_player_fills() -> None:
         ),
         *(
             f"{panel}-{part}"
-            for panel in ("spectrum", "trajectories", "training")
+            for panel in ("spectrum", "trajectories", "training", "forces", "metrics")
             for part in ("plot", "reading")
         ),
+        *("strip", "forecast-picker", "score-forecasts", "mode-picker", "forces-view", "metric-picker"),
         *(
             f"run-{part}"
             for part in ("status", "percent", "bar", "steps", "rate", "left", "cancel", "problem")
@@ -122,7 +132,7 @@ async def test_the_run_page_has_everything_that_the_player_fills() -> None:
     assert needed <= ids_of(page)
     figures = json.loads(page.to_plotly_json()["props"]["data-figures"])
     assert set(figures) == {"light", "dark"}
-    assert len(figures["light"]["trajectories"]["data"]) == 3 * 8
+    assert len(figures["light"]["trajectories"]["data"]) == 6 * 8
 
 
 async def test_an_unknown_run_is_named() -> None:

@@ -1,5 +1,6 @@
 """What every predictor promises, checked for each of them."""
 
+import io
 import math
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from sigmascope.errors import InvalidValueError, NumericalError
-from sigmascope.prediction import PREDICTORS, make_predictor
+from sigmascope.prediction import DEFAULT_PREDICTORS, PREDICTORS, make_predictor
 
 each = pytest.mark.parametrize("name", PREDICTORS)
 
@@ -27,7 +28,7 @@ def test_begins_with_the_exact_values(name: str, shape: tuple[int, int]) -> None
     np.testing.assert_allclose(values, np.linalg.svd(W0.numpy(), compute_uv=False)[:5], rtol=1e-5)
 
 
-@each
+@pytest.mark.parametrize("name", [name for name in PREDICTORS if name != "hold"])
 def test_first_order_change_of_separated_values_is_exact(name: str) -> None:
     """sigma_k(W + t E) = sigma_k + t u_k^T E v_k + O(t^2); k = n, so that nothing lies outside the span."""
     U, _, Vh = torch.linalg.svd(weights(9, 4).double(), full_matrices=False)
@@ -129,6 +130,102 @@ def test_a_single_bad_entry_is_reported(name: str, value: float) -> None:
         tracker.step(G)
 
 
+@each
+@pytest.mark.parametrize("rank", [0, 2], ids=["zero weights", "rank below k"])
+def test_rank_deficient_weights(name: str, rank: int) -> None:
+    """Values beyond the rank are 0 at the start; small full-rank changes after it keep all of them sane."""
+    W0 = weights(20, max(rank, 1)) @ weights(max(rank, 1), 12, seed=1) * (rank > 0)
+    tracker = make_predictor(name, k=5)
+    tracker.start(W0)
+    np.testing.assert_allclose(tracker.singular_values[rank:], 0.0, atol=1e-6)  # rounding of the SVD
+    for seed in range(30):
+        tracker.step(0.01 * weights(20, 12, seed=seed))
+        values = tracker.singular_values
+        assert torch.isfinite(values).all()
+        assert (values[:-1] >= values[1:]).all()
+        assert (values >= 0).all()
+
+
+@each
+def test_all_values_of_a_square_layer(name: str) -> None:
+    """k = min(m, n), the largest that exists."""
+    W0 = weights(9, 9)
+    tracker = make_predictor(name, k=9)
+    tracker.start(W0)
+    tracker.step(0.01 * weights(9, 9, seed=1))
+    assert tracker.singular_values.shape == (9,)
+    assert torch.isfinite(tracker.singular_values).all()
+
+
+@each
+def test_values_stay_sorted_when_modes_cross(name: str) -> None:
+    """Two modes swap their order; the values, not the modes, are numbered."""
+    U, _, Vh = torch.linalg.svd(weights(12, 6).double(), full_matrices=False)
+    start = torch.tensor([3.0, 2.0, 1.0, 0.5, 0.4, 0.3], dtype=torch.float64)
+    change = torch.tensor([-0.02, 0.03, 0.0, 0.0, 0.0, 0.0], dtype=torch.float64)
+    tracker = make_predictor(name, k=3)
+    tracker.start(U @ torch.diag(start) @ Vh)
+    for _ in range(40):
+        tracker.step(U @ torch.diag(change) @ Vh)
+        values = tracker.singular_values
+        assert (values[:-1] >= values[1:]).all()
+    moved = (start + 40 * change * (name != "hold")).sort(descending=True).values[:3]
+    # No mixing: exact for each, up to rounding of 40 steps and what subspace still carries of the old order
+    np.testing.assert_allclose(values, moved, rtol=1e-5)
+
+
+@each
+@pytest.mark.parametrize("shape", [(20, 12), (12, 20), (12, 12)])
+def test_continues_bit_for_bit_from_a_saved_state(name: str, shape: tuple[int, int]) -> None:
+    steps = [0.02 * weights(*shape, seed=seed) for seed in range(1, 12)]
+    tracker, heir = make_predictor(name, k=3), make_predictor(name, k=3)
+    tracker.start(weights(*shape))
+    for G in steps[:5]:
+        tracker.step(G)
+    file = io.BytesIO()
+    torch.save(tracker.state_dict(), file)
+    for G in steps[5:]:
+        tracker.step(G)  # the saved state does not move with the tracker
+    file.seek(0)
+    heir.load_state_dict(torch.load(file, weights_only=True))
+    for G in steps[5:]:
+        heir.step(G)
+    assert torch.equal(heir.singular_values, tracker.singular_values)
+
+
+@each
+def test_a_state_of_another_predictor_is_refused(name: str) -> None:
+    tracker = make_predictor(name, k=3)
+    tracker.start(weights(9, 8))
+    before = tracker.singular_values
+    with pytest.raises(InvalidValueError, match=r"k = 2 but this predictor 3: build it as"):
+        tracker.load_state_dict(make_predictor(name, k=2).state_dict())
+    other = "hold" if name != "hold" else "subspace"
+    with pytest.raises(InvalidValueError, match=f"name = '{other}' but this predictor '{name}'"):
+        tracker.load_state_dict(make_predictor(other, k=3).state_dict())
+    state = tracker.state_dict()
+    tensors = [key for key, entry in state.items() if isinstance(entry, torch.Tensor)]
+    for missing in [*tensors, "shape"]:
+        with pytest.raises(InvalidValueError, match=f"lacks.*'{missing}'"):
+            tracker.load_state_dict({key: entry for key, entry in state.items() if key != missing})
+    assert torch.equal(tracker.singular_values, before)
+
+
+@each
+def test_a_state_from_before_start(name: str) -> None:
+    tracker = make_predictor(name, k=3)
+    tracker.start(weights(9, 8))
+    tracker.load_state_dict(make_predictor(name, k=3).state_dict())
+    with pytest.raises(InvalidValueError, match="before start"):
+        _ = tracker.singular_values
+
+
+def test_defaults_exist() -> None:
+    assert set(DEFAULT_PREDICTORS) <= set(PREDICTORS)
+
+
 def test_unknown_predictor() -> None:
-    with pytest.raises(InvalidValueError, match="'oracle'; choose one of algorithm1, subspace"):
+    with pytest.raises(
+        InvalidValueError, match="'oracle'; choose one of algorithm1, first_order, subspace, hold"
+    ):
         make_predictor("oracle", k=3)

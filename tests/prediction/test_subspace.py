@@ -71,6 +71,80 @@ def test_momentum_beats_the_plain_power_method(monkeypatch: pytest.MonkeyPatch) 
     assert np.abs(seen - truth).mean() < 0.5 * np.abs(plain - truth).mean()
 
 
+def jump(m: int, n: int, *, seed: int) -> np.ndarray:
+    """A rank-one change in directions of its own, of spectral norm 0.1."""
+    rng = np.random.default_rng(seed)
+    left, right = rng.normal(size=m), rng.normal(size=n)
+    return 0.1 * np.outer(left / np.linalg.norm(left), right / np.linalg.norm(right))
+
+
+@pytest.mark.parametrize("shape", [(120, 80), (80, 120)])
+@pytest.mark.parametrize("before", [30, 31], ids=["from the right", "from the left"])
+def test_sees_the_directions_of_an_outlying_batch(
+    shape: tuple[int, int], before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One large gradient after many small ones: the batch's own direction is in the span at once."""
+    W0, steps = drifting(*shape, steps=before)
+    quiet = [0.01 * G for G in steps]
+
+    def error() -> float:
+        """The largest relative error after the jump, as a mean of eight jumps in random directions."""
+        runs = [run(Subspace(8), W0, [*quiet, jump(*shape, seed=seed)]) for seed in range(8)]
+        return float(np.mean([np.abs(seen[-1] / truth[-1] - 1).max() for seen, truth in runs]))
+
+    with_direction = error()
+    monkeypatch.setattr(Subspace, "_tracked", lambda self, p, n: p)  # all vectors tracked, none of G
+    assert with_direction < 0.5 * error()  # 0.24 to 0.32 seen
+
+
+def test_modes_are_the_singular_triplets() -> None:
+    """Consistent signs: left^T W right is positive and diagonal; near the truth after many batches."""
+    W0, steps = drifting(120, 80, steps=120)
+    for turned in (False, True):
+        tracker = Subspace(3)
+        run(tracker, W0.T if turned else W0, [G.T if turned else G for G in steps])
+        modes = tracker.modes()
+        W = torch.from_numpy(W0 + sum(steps))
+        assert (modes.left.shape, modes.right.shape) == ((120, 3), (80, 3))
+        np.testing.assert_allclose(modes.singular_values, tracker.singular_values, rtol=1e-6)
+        middle = modes.left.T @ W @ modes.right
+        # float64 rounding, and that of summing the steps in another order
+        np.testing.assert_allclose(middle, torch.diag(modes.singular_values), atol=1e-10)
+        for side in (modes.left, modes.right):
+            np.testing.assert_allclose(side.T @ side, torch.eye(3), atol=1e-10)
+        U, _, Vt = np.linalg.svd(W.numpy(), full_matrices=False)
+        # separated signal modes; the angle is the square root of the values' error, 1e-3 at most here
+        assert np.abs(np.sum(U[:, :3] * modes.left.numpy(), axis=0)).min() > 0.99
+        assert np.abs(np.sum(Vt[:3].T * modes.right.numpy(), axis=0)).min() > 0.99
+
+
+@pytest.mark.parametrize("shape", [(20, 12), (12, 20), (9, 4), (5, 5)])
+def test_modes_at_the_start_are_exact(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    W0 = rng.normal(size=shape)
+    modes = _started(Subspace(3, oversample=4), W0).modes()  # type: ignore[attr-defined]
+    tall_W0 = torch.from_numpy(W0 if shape[0] >= shape[1] else W0.T)
+    expected = np.linalg.svd(W0, compute_uv=False)[:3]
+    np.testing.assert_allclose(modes.left.T @ tall_W0 @ modes.right, np.diag(expected), atol=1e-10)
+
+
+def test_modes_of_rank_deficient_weights_are_orthonormal() -> None:
+    modes = _started(Subspace(4), np.zeros((20, 12))).modes()  # type: ignore[attr-defined]
+    np.testing.assert_allclose(modes.left.T @ modes.left, np.eye(4), atol=1e-12)
+    np.testing.assert_allclose(modes.right.T @ modes.right, np.eye(4), atol=1e-12)
+    with pytest.raises(InvalidValueError, match="no modes before start"):
+        Subspace(4).modes()
+
+
+@pytest.mark.parametrize("oversample", [0, 1, 2, 8])
+def test_any_oversampling(oversample: int) -> None:
+    W0, steps = drifting(60, 40, steps=60)
+    seen, truth = run(Subspace(4, oversample=oversample), W0, steps)
+    # with none to spare the fourth value is tracked against its neighbours by the power method alone
+    assert np.abs(seen / truth - 1).max() < 0.1
+    assert np.abs(seen[-1, :3] / truth[-1, :3] - 1).max() < 0.02
+
+
 @pytest.mark.parametrize("shape", [(40, 10), (10, 40), (30, 1)])
 def test_exact_where_all_vectors_fit(shape: tuple[int, int]) -> None:
     W0, steps = drifting(*shape, steps=30)

@@ -13,10 +13,11 @@ from backend.storage.runs import Claim
 from backend.storage.tables import RunRow
 from sigmascope.errors import LeaseLostError
 from tests.samples import LAYERS, step_record
+from worker import database_sink
 from worker.database_sink import ROWS_PER_COMMIT, recording_sink
 from worker.lease import Heartbeat
 
-ROWS = results.count_rows(step_record(0))
+ROWS = results.count_rows(step_record(1))
 
 
 def claimed(engine: Engine, *, owner: str = "w", lease_seconds: float = 60) -> Claim:
@@ -38,20 +39,23 @@ def stored(engine: Engine, held: Claim) -> tuple[int, list[int]]:
         return session.get_one(RunRow, held.run_id).step, steps
 
 
-def test_commits_by_rows_and_progress_never_runs_ahead(engine: Engine) -> None:
+def test_commits_by_rows_and_progress_never_runs_ahead(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_sink, "SECONDS_PER_COMMIT", 1e9)
     held = claimed(engine)
     batch = -(-ROWS_PER_COMMIT // ROWS)
-    records = [step_record(step) for step in range(batch + 1)]
+    records = [step_record(step) for step in range(1, batch + 2)]
     sink = recording_sink(engine, held, lease_seconds=60)
     for record in records[: batch - 1]:
         sink.write(record)
     assert stored(engine, held) == (0, [])
     sink.write(records[batch - 1])
-    assert stored(engine, held) == (batch - 1, list(range(batch)))
+    assert stored(engine, held) == (batch, list(range(1, batch + 1)))
     sink.write(records[batch])
     sink.flush()
     sink.flush()
-    assert stored(engine, held) == (batch, list(range(batch + 1)))
+    assert stored(engine, held) == (batch + 1, list(range(1, batch + 2)))
 
 
 def test_commits_at_least_twice_a_second(engine: Engine) -> None:

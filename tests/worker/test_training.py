@@ -10,8 +10,9 @@ import torch
 from sigmascope.errors import DivergedError, InvalidValueError
 from sigmascope.schemas import TrainSpec
 from sigmascope.sinks import MemorySink
+from worker.building import build_model, choose_device, make_recorder
 from worker.datasets.images import Images, load
-from worker.training import Unwatched, build_model, choose_device, make_recorder, train
+from worker.training import Unwatched, train
 from worker.training_job import thread_count
 
 SPEC = TrainSpec.model_validate({"model": {"width": 32, "depth": 2}, "batches": 25, "batch_size": 32})

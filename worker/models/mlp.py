@@ -7,6 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from worker.models.initial import inverse_root, linear
+
 
 class Mlp(nn.Module):
     """``depth`` hidden layers of ``width`` units, then a linear head.
@@ -20,11 +22,8 @@ class Mlp(nn.Module):
     ) -> None:
         super().__init__()
         sizes = [features, *[width] * depth]
-        self.hidden = nn.ModuleList(_uninitialised(before, after) for before, after in pairwise(sizes))
-        self.head = _uninitialised(width, classes)
-        for layer in (*self.hidden, self.head):
-            nn.init.normal_(layer.weight, std=layer.in_features**-0.5, generator=generator)
-            nn.init.zeros_(layer.bias)
+        self.hidden = nn.ModuleList(_layer(before, after, generator) for before, after in pairwise(sizes))
+        self.head = _layer(width, classes, generator)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, features) -> (B, classes)
         """Class scores."""
@@ -34,6 +33,5 @@ class Mlp(nn.Module):
         return scores
 
 
-def _uninitialised(before: int, after: int) -> nn.Linear:
-    # torch's own initialisation would draw from the global random state
-    return nn.Linear(before, after, device="meta").to_empty(device="cpu")
+def _layer(before: int, after: int, generator: torch.Generator) -> nn.Linear:
+    return linear(before, after, std=inverse_root(before), generator=generator)

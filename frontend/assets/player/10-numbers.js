@@ -36,7 +36,12 @@
     return `${(seconds / 3600).toFixed(1)} h`;
   }
 
+  /* With its sign, and a true minus: "+0.0123", "−0.41". */
+  const signed = (x) => (known(x) ? `${x < 0 ? "−" : "+"}${significant(Math.abs(x))}` : "–");
+
+  const subscript = (n) => String(n).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
+
   const integer = (x) => (known(x) ? x.toLocaleString("en-US") : "–");
 
-  app.numbers = { known, significant, probability, skill, duration, integer };
+  app.numbers = { known, significant, probability, skill, duration, signed, subscript, integer };
 })(window.sigmascope);

@@ -3,6 +3,9 @@
 (function (app) {
   const CONFIG = { displaylogo: false, responsive: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
 
+  const LINE_PX = 13;
+  const LABEL_LETTERS = 20;
+
   const theme = () => (document.documentElement.getAttribute("data-mantine-color-scheme") === "dark" ? "dark" : "light");
 
   class Figure {
@@ -13,6 +16,7 @@
       this.config = { ...CONFIG, toImageButtonOptions: { filename: `sigmascope-${name}`, scale: 2 } };
       this.values = new Map();
       this.axes = {};
+      this.titles = {};
       this.drawn = false;
       this.observer = new ResizeObserver(() => this.resize());
       this.observer.observe(element);
@@ -38,13 +42,21 @@
       return true;
     }
 
-    /* Everything: new ranges, new theme, first time. */
+    /* What an axis shows, where that can be chosen. */
+    setTitle(axis, text) {
+      this.titles[axis] = text;
+    }
+
+    /* Everything: new ranges, new theme, first time. Out of sight nothing can be measured: it is drawn once seen. */
     draw() {
+      this.late = !this.element.clientWidth;
+      if (this.late) return;
       const skeleton = this.skeletons[theme()];
       const data = skeleton.data.map((trace) => ({ x: [], y: [], ...trace, ...this.values.get(trace.meta) }));
       const layout = { ...skeleton.layout, width: this.element.clientWidth, height: this.element.clientHeight };
       layout.uirevision = JSON.stringify(this.axes);
       for (const [axis, range] of Object.entries(this.axes)) layout[axis] = { ...layout[axis], range: [...range] };
+      for (const [axis, text] of Object.entries(this.titles)) layout[axis] = { ...layout[axis], title: { ...layout[axis].title, text } };
       this.drawn = true;
       if (!window.Plotly) {
         this.sketch = new app.sketch.Sketch(this.element, data, layout);
@@ -76,8 +88,8 @@
     }
 
     resize() {
-      if (!this.drawn || !this.element.clientWidth) return;
-      if (this.sketch) {
+      if (!(this.drawn || this.late) || !this.element.clientWidth) return;
+      if (this.sketch || this.late) {
         this.draw();
         this.element.dispatchEvent(new CustomEvent("figure-resized", { bubbles: true }));
         return;
@@ -157,5 +169,24 @@
     return kept;
   }
 
-  app.figures = { Figure, ClockLine, theme, strideFor, thin };
+  /* Names at the ends of lines, in their colours: {x, y, text, like} with `like` the trace so named. One that would
+     cover a name before it joins it, or is left out where there is no room. */
+  function endLabels(figure, ends) {
+    const colours = new Map(figure.skeletons[theme()].data.map((trace) => [trace.meta, trace.line.color]));
+    const [low, high] = figure.axes.yaxis ?? [0, 1];
+    const { t, b } = figure.skeletons.light.layout.margin;
+    const pixels = (figure.element.clientHeight - t - b) / (high - low);
+    const placed = [];
+    for (const end of ends) {
+      if (!(end.y >= low && end.y <= high)) continue;
+      const near = placed.find((one) => Math.abs(one.y - end.y) * pixels < LINE_PX);
+      if (!near) placed.push({ ...end });
+      else if (near.text.length + end.text.length < LABEL_LETTERS) near.text += `, ${end.text}`;
+    }
+    const of = (name) => placed.map((one) => one[name]);
+    const color = placed.map((one) => colours.get(one.like));
+    figure.set({ labels: { x: of("x"), y: of("y"), text: placed.map((one) => ` ${one.text}`), textfont: { size: 11, color } } });
+  }
+
+  app.figures = { Figure, ClockLine, theme, strideFor, thin, endLabels };
 })(window.sigmascope);

@@ -1,4 +1,4 @@
-/* The page of a training run put together: its store and its three panels on the stage that all runs share. */
+/* The page of a training run put together: its store and its panels on the stage that all runs share. */
 "use strict";
 (function (app) {
   const { Stage, pause } = app.stage;
@@ -9,6 +9,9 @@
     constructor(root) {
       super(root);
       this.store = app.prefetch.take(this.runId) || new app.store.RunStore(this.runId);
+      this.forceStore = new app.analysis.ForceStore(this.store.base);
+      this.metricStore = new app.analysis.MetricStore(this.store.base);
+      this.forecastStore = new app.analysis.ForecastStore(this.store.base);
       this.layerName = null;
       this.data = null;
       this.picks = 0;
@@ -26,7 +29,23 @@
       this.spectrum = new app.spectrum.SpectrumPanel(this.root, of("spectrum"));
       this.trajectories = new app.trajectories.TrajectoriesPanel(this.root, of("trajectories"), seek);
       this.training = new app.training.TrainingPanel(this.root, of("training"), seek);
-      this.panels = [this.spectrum, this.trajectories, this.training];
+      this.forces = new app.forces.ForcesPanel(this.root, of("forces"), this.query, seek);
+      this.metrics = new app.metrics.MetricsPanel(this.root, of("metrics"), this.query, seek, (step) => this.summarise(step));
+      this.strip = new app.strip.Strip(
+        this.root,
+        { training: this.training, forces: this.forces, metrics: this.metrics },
+        this.query.get("panel"),
+        () => this.openStrip(),
+      );
+      this.forecast = new app.forecast.ForecastControl(
+        this.root,
+        JSON.parse(this.root.dataset.forecast),
+        this.query,
+        this.forecastStore,
+        (...said) => this.alive && this.trajectories.setForecast(...said),
+      );
+      this.panels = [this.spectrum, this.trajectories, this.training, this.forces, this.metrics];
+      this.root.addEventListener("panel-changed", () => this.rememberAddress());
       this.picker = this.root.querySelector("#layer-picker");
       this.picker.addEventListener("change", () => this.pick(this.picker.value));
     }
@@ -43,8 +62,32 @@
       this.spectrum.settle();
     }
 
+    /* Only what differs from how a page opens. */
     seen() {
-      return { layer: this.layerName };
+      const { strip, forces, metrics, forecast } = this;
+      const open = {
+        training: {},
+        forces: { ...(forces.mode > 0 && { mode: forces.mode + 1 }), ...(forces.view === "batch" && { forces: "batch" }) },
+        metrics: metrics.metric ? { metric: metrics.metric } : {},
+      };
+      return {
+        layer: this.layerName,
+        ...(forecast.method && { forecast: forecast.method }),
+        ...(strip.name !== "training" && { panel: strip.name, ...open[strip.name] }),
+      };
+    }
+
+    rest() {
+      super.rest();
+      this.restLines();
+    }
+
+    /* What is worked out for one step is asked for where the clock rests. A run followed live does not rest. */
+    restLines() {
+      if (!this.data || this.clock.moving) return;
+      if (this.strip.name === "metrics") this.metrics.rest();
+      if (this.clock.follow && !this.store.final) this.forecast.move();
+      else this.forecast.rest({ layer: this.layerName, origin: this.step, left: this.store.run.total_steps - this.step });
     }
 
     /* Fetch, draw, append, until the run is final or the page is left. */
@@ -57,6 +100,7 @@
         this.header.show(this.store.run);
         await this.store.updateLayers();
         if (this.store.layers.length) await this.refresh();
+        await this.refreshStrip();
         if (!this.alive) return;
         this.showWaiting();
         if (this.store.final && this.staleLines) this.drawLines(performance.now());
@@ -72,6 +116,7 @@
       this.held = this.clock.follow ? null : here;
       this.clock.playing = false;
       this.data = null;
+      for (const store of [this.forceStore, this.metricStore, this.forecastStore]) store.forget();
     }
 
     complete() {
@@ -126,11 +171,83 @@
       await pause();
       if (!this.store.metrics.steps.length) await this.store.updateMetrics();
       if (!this.alive || this.data !== data) return;
-      this.training.setData(this.store.metrics, this.store.run.total_steps);
+      this.drawStrip();
       this.linesDrawn = performance.now();
       this.moveClocks();
+      this.forecast.show(this.store.run, this.data.spectra.lastStep);
       this.wake();
+      if (this.settled) await this.bringStrip();
       await this.bringPlotly();
+    }
+
+    /* The panel of the strip that is open, from what is here. */
+    drawStrip() {
+      const { strip, data } = this;
+      const total = this.store.run.total_steps;
+      if (strip.name === "training") this.training.setData(this.store.metrics, total);
+      if (strip.name === "forces") this.forces.setData(this.forceStore.of(data.layer.name), total);
+      if (strip.name === "metrics") this.metrics.setData(this.measured, data.layer.name, total);
+    }
+
+    /* Metrics by layer, as the panel draws them. */
+    get measured() {
+      return this.store.layers.map(({ name }) => ({ ...this.metricStore.of(name), name, points: this.metricStore.summariesOf(name) }));
+    }
+
+    /* Another tab: drawn from what is here, then brought up to date. */
+    async openStrip() {
+      if (!this.data) return;
+      this.rememberAddress();
+      this.drawStrip();
+      this.moveClocks();
+      this.restLines();
+      await this.bringStrip();
+    }
+
+    /* What cannot be fetched is said; what is shown stays. */
+    async bringStrip() {
+      try {
+        await this.refreshStrip();
+      } catch (error) {
+        if (this.alive) this.header.note(this.wordsOf(error));
+      }
+    }
+
+    /* Fetch what the open tab shows beside the rest: of the layer on show, then, less often, of the others. */
+    async refreshStrip() {
+      const { data, strip } = this;
+      if (!data || strip.name === "training") return;
+      const panel = strip.name;
+      const [until, final] = [data.spectra.lastStep, this.store.final];
+      const store = panel === "forces" ? this.forceStore : this.metricStore;
+      const still = () => this.alive && data === this.data && panel === strip.name;
+      const update = async (layer) => {
+        if ((await store.update(layer, { until, final })) && still()) {
+          this.drawStrip();
+          this.moveClocks();
+          this.restLines();
+        }
+      };
+      await update(data.layer.name);
+      if (panel === "forces") return;
+      for (const { name } of this.store.layers) {
+        if (still() && (final || store.due(name))) await update(name);
+      }
+    }
+
+    /* Every metric of one step of the layer on show. */
+    async summarise(step) {
+      const { data } = this;
+      if (this.clock.moving) return;
+      try {
+        await this.metricStore.summary(data.layer.name, step);
+        this.metrics.problem = "";
+      } catch (error) {
+        this.metrics.problem = this.wordsOf(error);
+      }
+      if (!this.alive || data !== this.data || this.strip.name !== "metrics") return;
+      this.drawStrip();
+      this.moveClocks();
     }
 
     extend(added, measured) {
@@ -146,7 +263,8 @@
 
     drawLines(now) {
       this.trajectories.setData(this.data, this.store.run.total_steps);
-      this.training.setData(this.store.metrics, this.store.run.total_steps);
+      this.drawStrip();
+      this.forecast.show(this.store.run, this.data.spectra.lastStep);
       this.linesDrawn = now;
       this.staleLines = false;
       this.moveClocks();
@@ -154,7 +272,9 @@
 
     moveClocks() {
       if (this.trajectories.data) this.trajectories.move(this.step);
-      if (this.training.metrics) this.training.move(this.step);
+      const { strip, training } = this;
+      if (strip.name !== "training" || training.metrics) strip.panel.move(this.step);
+      if (this.clock.moving) this.forecast.move();
     }
 
     showLayers() {
@@ -176,7 +296,21 @@
         fit: this.spectrum.fit,
         predictor: this.trajectories.predictor,
         skill: this.trajectories.skill,
+        panel: this.strip.name,
+        forces: this.forces.parts,
+        mode: this.forces.mode,
+        metric: this.metrics.metric,
+        forecast: this.trajectories.forecast && {
+          method: this.trajectories.forecast.method,
+          origin: this.trajectories.forecast.origin,
+          score: this.trajectories.forecastScore,
+        },
       });
+    }
+
+    destroy() {
+      super.destroy();
+      this.forecast.destroy();
     }
   }
 

@@ -1,0 +1,63 @@
+"""What a forecast may see of a recorded layer."""
+
+from __future__ import annotations
+
+import numpy as np
+from sqlalchemy import Connection
+
+from backend.storage import results
+from backend.storage.results import Frames, Window
+from backend.storage.tables import MetricsRow, NoiseRow
+from sigmascope.errors import InvalidValueError
+from sigmascope.records import LayerShape
+from sigmascope.theory.forecasting import History
+
+# values forecast where no tracker says how many
+USUAL_K = 8
+
+
+def history(
+    connection: Connection, run_id: str, layer: LayerShape, *, k: int | None = None, last: int | None = None
+) -> History:
+    """The k largest values (those tracked, when None) of the steps from 0 to ``last``, row = step.
+
+    InvalidValueError: steps are missing in between, or nothing is recorded.
+    """
+    window = Window(last=last)
+    spectra = results.spectra(connection, run_id, layer.name, window)
+    if not len(spectra.steps) or spectra.steps[-1] != len(spectra.steps) - 1:
+        raise InvalidValueError(
+            f"a forecast needs every step from 0 on, but {layer.name} of run {run_id} has "
+            f"{len(spectra.steps)} steps recorded; record every step"
+        )
+    _, noise = results.mode_updates(connection, run_id, layer.name, window)
+    count = min(k or (noise.values.shape[1] if len(noise.steps) else USUAL_K), layer.n)
+    strength = noise_strength(connection, run_id, layer.name, window)
+    return History.of(
+        spectra.values[:, :count],
+        m=layer.m,
+        spectra=spectra.values,
+        strength=[strength.get(step, np.nan) for step in spectra.steps.tolist()],
+        noise_variance=aligned(noise, len(spectra.steps), count),
+    )
+
+
+def aligned(noise: Frames, rows: int, k: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """(rows, k), NaN where a step has no noise."""
+    table = np.full((rows, k), np.nan)
+    inside = noise.steps < rows
+    columns = min(k, noise.values.shape[1])
+    if inside.any():
+        table[noise.steps[inside], :columns] = noise.values[inside, :columns]
+    return table
+
+
+def noise_strength(connection: Connection, run_id: str, layer: str, window: Window) -> dict[int, float]:
+    """Eta D by step, where D was measured and eta is known."""
+    here = (NoiseRow.run_id == run_id, NoiseRow.layer == layer, *window.where(NoiseRow.step))
+    in_run = (MetricsRow.run_id == run_id, *window.where(MetricsRow.step))
+    noise = results.columns(connection, NoiseRow, ("diffusion",), here)
+    rates = results.columns(connection, MetricsRow, ("learning_rate",), in_run)
+    rate = dict(zip(rates["step"], rates["learning_rate"], strict=True))
+    pairs = zip(noise["step"], noise["diffusion"], strict=True)
+    return {step: rate[step] * diffusion for step, diffusion in pairs if rate.get(step) is not None}

@@ -1,0 +1,67 @@
+"""The baseline of every skill: the singular values of the start, for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from sigmascope.prediction.predictor import (
+    descending_on_cpu,
+    initial_matrix,
+    require_finite,
+    require_positive_k,
+    weight_change,
+)
+from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
+
+
+class Hold:
+    """sigma(0) for ever; inside :class:`~sigmascope.prediction.reanchored.Reanchored`, sigma at the last
+    anchor.
+
+    It checks each weight change as the others do, so that a diverged layer is reported by every predictor.
+
+    Args:
+        k: singular values held.
+
+    Raises:
+        InvalidValueError: k below 1.
+    """
+
+    name = "hold"
+
+    def __init__(self, k: int) -> None:
+        self.k = require_positive_k(k)
+        self._shape: torch.Size | None = None
+        self._sigma: torch.Tensor | None = None
+
+    @torch.no_grad()
+    def start(self, W0: torch.Tensor) -> None:
+        """The k largest singular values of ``W0``. See Predictor."""
+        self._sigma = torch.linalg.svdvals(initial_matrix(W0, self.k))[: self.k].clone()
+        self._shape = W0.shape
+
+    @torch.no_grad()
+    def step(self, G: torch.Tensor) -> None:
+        """Change nothing. See Predictor."""
+        # NaN and infinity survive a sum of absolute values, and one number is cheap to look at.
+        require_finite(weight_change(G, shape=self._shape, dtype=torch.float32).abs().amax(), name=self.name)
+
+    @property
+    def singular_values(self) -> torch.Tensor:
+        """(k,) float32 on the CPU, descending. See Predictor."""
+        return descending_on_cpu(self._sigma)
+
+    def state_dict(self) -> State:
+        """See Predictor."""
+        return saved(self._settings(), {"sigma": self._sigma}) | {"shape": as_list(self._shape)}
+
+    def load_state_dict(self, state: Mapping[str, Entry]) -> None:
+        """See Predictor."""
+        own = restored(state, settings=self._settings())
+        self._shape = shape_of(own)
+        self._sigma = None if self._shape is None else tensor_of(own, "sigma")
+
+    def _settings(self) -> dict[str, str | int | float]:
+        return {"name": self.name, "k": self.k}

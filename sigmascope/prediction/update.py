@@ -1,0 +1,98 @@
+"""The weight change G of one batch, by what the optimizer is about to do or by what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+
+from sigmascope.errors import InvalidValueError
+
+
+@torch.no_grad()
+def planned_updates(
+    optimizer: torch.optim.Optimizer, parameters: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """G = W_after - W_before by name, before ``optimizer.step()``: what torch.optim.SGD is about to add.
+
+    With the settings of each parameter's group, g the gradient (-g when ``maximize``) and b the momentum
+    buffer, that is, as torch.optim.SGD documents it::
+
+        g <- g + weight_decay W
+        b <- momentum b + (1 - dampening) g     (b = g in the first step)
+        g <- g + momentum b if nesterov else b  (only where momentum is not 0)
+        G  = -lr g
+
+    It equals the change of the weights up to the rounding of W + G. Call it between ``backward()`` and
+    ``step()``, after any clipping or unscaling of gradients; it changes nothing. A parameter without a
+    gradient, or that the optimizer does not hold, does not move and is left out.
+
+    Args:
+        optimizer: torch.optim.SGD.
+        parameters: those whose change is wanted, by any name.
+
+    Raises:
+        InvalidValueError: another optimizer, whose change must be measured (:func:`measured_update`).
+    """
+    if type(optimizer) is not torch.optim.SGD:
+        raise InvalidValueError(
+            f"the change that {type(optimizer).__name__} is about to make is only known for torch.optim.SGD: "
+            "measure it as W_after - W_before with measured_update(before, after)"
+        )
+    names = {id(parameter): name for name, parameter in parameters.items()}
+    return {
+        names[id(parameter)]: _sgd_change(parameter, group, optimizer.state.get(parameter, {}))
+        for parameter, group in _held(optimizer)
+        if id(parameter) in names and parameter.grad is not None
+    }
+
+
+@torch.no_grad()
+def measured_update(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    """G = ``after`` - ``before``, a new tensor; for any optimizer, with a copy of the weights from before it.
+
+    ``before`` must be that copy (``weight.detach().clone()``): an alias of the weights moves with them.
+
+    Raises:
+        InvalidValueError: the shapes differ, or both are one tensor's memory, whose difference is always 0.
+    """
+    if before.shape != after.shape:
+        raise InvalidValueError(
+            f"the weights changed their shape from {tuple(before.shape)} to {tuple(after.shape)}: "
+            "start() the predictors anew"
+        )
+    if before.data_ptr() == after.data_ptr() and before.numel() > 0:
+        raise InvalidValueError(
+            f"before and after share their memory (shape {tuple(after.shape)}): keep "
+            "weight.detach().clone() from before the optimizer's step"
+        )
+    return after.detach() - before.detach()
+
+
+def _held(optimizer: torch.optim.Optimizer) -> Iterator[tuple[torch.Tensor, dict[str, Any]]]:
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            yield parameter, group
+
+
+def _sgd_change(parameter: torch.Tensor, group: Mapping[str, Any], state: Mapping[str, Any]) -> torch.Tensor:
+    gradient = parameter.grad
+    if gradient is None:
+        raise InvalidValueError("no gradient: call backward() before planned_updates()")
+    direction = -gradient if group["maximize"] else gradient
+    if group["weight_decay"] != 0:
+        direction = direction.add(parameter, alpha=group["weight_decay"])
+    if group["momentum"] != 0:
+        direction = _with_momentum(direction, group, state.get("momentum_buffer"))
+    change: torch.Tensor = direction * -group["lr"]
+    return change
+
+
+def _with_momentum(
+    direction: torch.Tensor, group: Mapping[str, Any], buffer: torch.Tensor | None
+) -> torch.Tensor:
+    momentum = group["momentum"]
+    # the first step fills the buffer without dampening
+    moved = direction if buffer is None else (momentum * buffer).add(direction, alpha=1 - group["dampening"])
+    return direction.add(moved, alpha=momentum) if group["nesterov"] else moved

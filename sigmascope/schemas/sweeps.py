@@ -1,0 +1,109 @@
+"""Sweeps: one training specification, run for many values of one of its numbers and for several seeds."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from sigmascope.schemas.base import Job
+from sigmascope.schemas.training import TrainSpec
+
+MOST_RUNS = 200
+
+
+class SweepSpec(Job):
+    """Training runs that differ in one number, ``learning_rate`` or ``model.width``, and in the seed."""
+
+    kind: Literal["sweep"] = "sweep"
+    base: TrainSpec = Field(title="Base", description="what all runs share")
+    field: str = Field(
+        "learning_rate", max_length=60, title="Field", description="dotted path of a number in the base"
+    )
+    values: tuple[float, ...] = Field(
+        min_length=1, max_length=MOST_RUNS, title="Values", description="that the field takes"
+    )
+    seeds: tuple[int, ...] = Field(
+        (0,), min_length=1, max_length=MOST_RUNS, title="Seeds", description="each value runs with each seed"
+    )
+
+    @model_validator(mode="after")
+    def _every_run_is_valid(self) -> SweepSpec:
+        count = len(self.values) * len(self.seeds)
+        if count > MOST_RUNS:
+            raise ValueError(
+                f"values times seeds make {count} runs, at most {MOST_RUNS} are allowed; leave some out"
+            )
+        for name, chosen in (("values", self.values), ("seeds", self.seeds)):
+            if len(set(chosen)) < len(chosen):
+                raise ValueError(f"{name} must differ from each other, got {list(chosen)}")
+        if self.field == "seed":
+            raise ValueError("field 'seed' is what seeds is for; choose another number")
+        try:
+            self.runs()
+        except ValidationError as error:
+            first = error.errors()[0]
+            path = ".".join(str(part) for part in first["loc"] if part not in ("mlp", "vit", "gpt"))
+            raise ValueError(f"{path or self.field}: {first['msg'].removeprefix('Value error, ')}") from error
+        return self
+
+    @property
+    def device(self) -> str:
+        """Where the runs go."""
+        return self.base.device
+
+    def runs(self) -> list[TrainSpec]:
+        """The specifications of all runs, seed by seed for each value."""
+        return [
+            TrainSpec.model_validate(self._changed(value, seed))
+            for value in self.values
+            for seed in self.seeds
+        ]
+
+    def _changed(self, value: float, seed: int) -> dict[str, Any]:
+        spec = self.base.model_dump(mode="json", exclude={"preset"})
+        *parents, leaf = self.field.split(".")
+        node: Any = spec
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, dict) else None
+        old = node.get(leaf) if isinstance(node, dict) else None
+        if isinstance(old, bool) or not isinstance(old, int | float):
+            raise ValueError(f"field {self.field!r} is no number of the base; try learning_rate")
+        node[leaf] = int(value) if isinstance(old, int) and value == int(value) else value
+        return {**spec, "seed": seed, "name": f"{leaf} {value:g}, seed {seed}"}
+
+
+class SweepPoint(BaseModel):
+    """One run of a sweep: where it stands, and the spread of each weight matrix at its last step."""
+
+    run: str
+    value: float
+    seed: int
+    status: str
+    step: int
+    spread: dict[str, float] = Field(description="sigma_max - sigma_med by layer; empty before it starts")
+
+
+class SweepSlope(BaseModel):
+    """Least-squares line of one layer's spread against the value, through the mean of each seed's slope.
+
+    ``low`` and ``high`` bound the 95 % confidence interval over seeds (Student's t); null for one seed.
+    """
+
+    layer: str
+    axes: Literal["log-log", "linear"]
+    slope: float
+    low: float | None
+    high: float | None
+    intercept: float
+
+
+class Sweep(BaseModel):
+    """What a sweep has found so far."""
+
+    field: str
+    points: list[SweepPoint]
+    slopes: list[SweepSlope]
+    critical: dict[str, float | None] = Field(
+        description="value beyond which the mean spread falls, by layer; null where it never does"
+    )

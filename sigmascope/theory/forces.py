@@ -1,0 +1,156 @@
+"""What moved the largest singular values, batch by batch: drift, noise, repulsion, and what is left.
+
+W -> W + G changes sigma_k by u_k^T G v_k and, to second order, by half the second derivative along G, whose
+mean over mini-batch noise is eta D times the Laplacian of sigma_k: the repulsion of Theorem 3.1. Axis:
+singular values of W, m x n, m >= n; rows are batches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.signal import lfilter
+
+from sigmascope.errors import InvalidValueError
+from sigmascope.theory.ito import Form, check_form, check_values
+from sigmascope.theory.laws.law import FloatArray, check_positive
+
+HALF_LIFE = 20.0
+# pairs handled at once: a block that stays in the cache
+BLOCK = 1_000_000
+FORMS: tuple[Form, Form] = ("exact", "as_printed")
+
+
+@dataclass(frozen=True, slots=True)
+class Forces:
+    """observed = drift + noise + repulsion + remainder, each (batches, k), in units of sigma a batch.
+
+    Attributes:
+        observed: sigma_k after the batch minus before.
+        drift: mean of u_k^T G v_k over the batches before this one, their weight halving every ``half_life``
+            batches; for the first batch, its own. It lags behind a drift that changes faster.
+        noise: u_k^T G v_k minus ``drift``.
+        repulsion: eta D times the exact Laplacian of sigma_k; NaN where values coincide and it diverges.
+        repulsion_as_printed: eta D times that of Lemma 6.5.
+        remainder: what is left: second order beyond its mean, O(|G|^2 / gap), and higher orders. Where
+            singular values cross or nearly touch it is large.
+    """
+
+    observed: FloatArray
+    drift: FloatArray
+    noise: FloatArray
+    repulsion: FloatArray
+    repulsion_as_printed: FloatArray
+    remainder: FloatArray
+
+
+def forces(
+    spectra: ArrayLike,
+    projected: ArrayLike,
+    strength: ArrayLike,
+    *,
+    m: int,
+    earlier: ArrayLike | None = None,
+    half_life: float = HALF_LIFE,
+) -> Forces:
+    """Decompose the change of the k largest singular values in each of t batches.
+
+    Args:
+        spectra: (t + 1, n) all singular values before the first batch and after each, descending.
+        projected: (t, k) u_k^T G v_k of each batch, u_k and v_k those before it.
+        strength: (t,) eta D of each batch; NaN where it is not known, and then no repulsion is either.
+        m: rows of W.
+        earlier: (s, k) u_k^T G v_k of the batches before, for the running mean alone.
+        half_life: batches, of the running mean that parts drift from noise.
+
+    Raises:
+        InvalidValueError: NaN or infinity in spectra or updates, negative values, rows that do not descend,
+            no batch, shapes that do not fit, m < n, a half-life that is not positive.
+    """
+    values = check_values("spectra", spectra, m)
+    updates = np.asarray(projected, dtype=np.float64)
+    rate = np.asarray(strength, dtype=np.float64)
+    check_shapes(values, updates, rate)
+    check_positive("half_life", half_life, remedy="20 batches are customary")
+    k = updates.shape[1]
+    observed = np.diff(values[:, :k], axis=0)
+    before = np.empty((0, k)) if earlier is None else check_earlier(earlier, k)
+    drift = past_mean(np.concatenate([before, updates]), half_life)[len(before) :]
+    exact, printed = (rate[:, None] * top_laplacian(values[:-1], k=k, m=m, form=form) for form in FORMS)
+    return Forces(
+        observed=observed,
+        drift=drift,
+        noise=updates - drift,
+        repulsion=exact,
+        repulsion_as_printed=printed,
+        remainder=observed - updates - exact,
+    )
+
+
+def check_shapes(values: FloatArray, updates: FloatArray, rate: FloatArray) -> None:
+    """InvalidValueError unless (t + 1, n), (t, k) and (t,) fit together, k <= n, and updates are finite."""
+    if values.ndim != 2 or updates.ndim != 2 or not 1 <= updates.shape[1] <= values.shape[1]:
+        raise InvalidValueError(
+            f"spectra must be (t + 1, n) and projected (t, k) with 1 <= k <= n, got {values.shape} and "
+            f"{updates.shape}"
+        )
+    if len(values) != len(updates) + 1 or rate.shape != (len(updates),):
+        raise InvalidValueError(
+            f"{len(updates)} batches have {len(updates) + 1} spectra and as many strengths as batches, got "
+            f"{len(values)} and shape {rate.shape}"
+        )
+    if len(updates) == 0:
+        raise InvalidValueError("projected must hold at least one batch, got none; train on")
+    if (values[:, 1:] > values[:, :-1]).any():
+        raise InvalidValueError("each row of spectra must be descending; sort it, as the updates are")
+    if not np.isfinite(updates).all():
+        raise InvalidValueError("projected holds NaN or infinity; check the loss")
+    if (rate < 0).any() or np.isinf(rate).any():
+        raise InvalidValueError("strength must be >= 0 and finite, or NaN where unknown")
+
+
+def check_earlier(earlier: ArrayLike, k: int) -> FloatArray:
+    """``earlier`` as float64; InvalidValueError unless it is (s, k) and finite."""
+    before = np.asarray(earlier, dtype=np.float64)
+    if before.ndim != 2 or before.shape[1] != k:
+        raise InvalidValueError(f"earlier must be (batches, {k}) like projected, got shape {before.shape}")
+    if not np.isfinite(before).all():
+        raise InvalidValueError("earlier holds NaN or infinity; check the loss")
+    return before
+
+
+def past_mean(updates: FloatArray, half_life: float) -> FloatArray:
+    """Exponentially weighted mean of the rows before each row; the first row's own for the first."""
+    decay = 0.5 ** (1.0 / half_life)
+    sums = lfilter([1.0], [1.0, -decay], updates, axis=0)
+    weights = lfilter([1.0], [1.0, -decay], np.ones(len(updates)))
+    means = sums / weights[:, None]
+    return np.concatenate([updates[:1], means[:-1]])
+
+
+def top_laplacian(spectra: FloatArray, *, k: int, m: int, form: Form) -> FloatArray:
+    """:func:`sigmascope.theory.ito.laplacian` of the first k values of each row, at O(k n) a row.
+
+    (t, n) to (t, k); NaN where a value is 0 or repeated.
+    """
+    check_form(form)
+    n = spectra.shape[1]
+    rows = max(BLOCK // (k * n), 1)
+    blocks = [pair_sums(spectra[at : at + rows], k) for at in range(0, len(spectra), rows)]
+    sums, top = np.concatenate(blocks), spectra[:, :k]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wall = (m - n + 1) / (2.0 * top) if form == "as_printed" else (m - n) / top
+    pairs = 1.0 if form == "as_printed" else 2.0
+    return np.where((top > 0) & np.isfinite(sums), wall + pairs * sums, np.nan)
+
+
+def pair_sums(spectra: FloatArray, k: int) -> FloatArray:
+    """Sum over j of sigma_k / (sigma_k^2 - sigma_j^2), (t, k); not finite where values coincide."""
+    top, every = spectra[:, :k, None], spectra[:, None, :]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        terms = top / (top + every) / (top - every)
+        own = np.arange(k)
+        terms[:, own, own] = 0.0
+        return np.asarray(terms.sum(axis=2))

@@ -1,0 +1,19 @@
+"""Forecasts of the largest singular values that see nothing after their origin, and their honest scores."""
+
+from sigmascope.theory.forecasting.bands import LEVELS
+from sigmascope.theory.forecasting.evaluation import Score, rolling_evaluation
+from sigmascope.theory.forecasting.forecast import METHODS, Forecast, forecast
+from sigmascope.theory.forecasting.history import FEWEST, History
+from sigmascope.theory.forecasting.sde import SdeOptions
+
+__all__ = [
+    "FEWEST",
+    "LEVELS",
+    "METHODS",
+    "Forecast",
+    "History",
+    "Score",
+    "SdeOptions",
+    "forecast",
+    "rolling_evaluation",
+]

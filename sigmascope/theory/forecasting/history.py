@@ -1,0 +1,125 @@
+"""What a forecast may see: the past of one layer's largest singular values, and checks of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sigmascope.errors import InvalidValueError
+from sigmascope.theory.laws.law import FloatArray, check_shape
+
+Steps = NDArray[np.intp]
+
+# before so many steps there is no trend to see
+FEWEST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """k singular values of one layer at steps that follow one another; axis: singular values of W, m x n.
+
+    Attributes:
+        values: (t, k) true values, each row descending.
+        m: rows of W; only the forecaster ``sde`` asks for it and for what follows.
+        spectra: (t, n) all singular values.
+        strength: (t,) eta D of each batch; NaN where unknown.
+        noise_variance: (t, k) variance of u_k^T G v_k due to sampling the batch; NaN where unknown.
+    """
+
+    values: FloatArray
+    m: int | None = None
+    spectra: FloatArray | None = None
+    strength: FloatArray | None = None
+    noise_variance: FloatArray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        values: ArrayLike,
+        *,
+        m: int | None = None,
+        spectra: ArrayLike | None = None,
+        strength: ArrayLike | None = None,
+        noise_variance: ArrayLike | None = None,
+    ) -> History:
+        """Checked and as float64.
+
+        InvalidValueError: NaN, infinity or negative values, rows that do not descend, shapes that do not fit,
+        n > m.
+        """
+        true = as_rows("values", values)
+        steps, k = true.shape
+        if (np.diff(true, axis=1) > 0).any():
+            raise InvalidValueError("each row of values must be descending; sort it")
+        every = None
+        if spectra is not None:
+            every = as_rows("spectra", spectra)
+            if every.shape[0] != steps or every.shape[1] < k:
+                raise InvalidValueError(
+                    f"spectra must be ({steps}, n) with n >= {k}, got shape {every.shape}"
+                )
+            if m is None:
+                raise InvalidValueError("m is missing: the repulsion of a spectrum depends on the rows of W")
+            check_shape(m, every.shape[1])
+        return cls(
+            true,
+            m,
+            every,
+            None if strength is None else as_amounts("strength", strength, (steps,)),
+            None if noise_variance is None else as_amounts("noise_variance", noise_variance, (steps, k)),
+        )
+
+    def until(self, origin: int) -> History:
+        """What was known at row ``origin``, that row included."""
+        return self.rows(0, origin + 1)
+
+    def rows(self, first: int, end: int) -> History:
+        """Rows ``first`` to ``end``, the latter left out."""
+        optional = (self.spectra, self.strength, self.noise_variance)
+        return History(
+            self.values[first:end], self.m, *(None if one is None else one[first:end] for one in optional)
+        )
+
+
+def as_rows(name: str, values: ArrayLike) -> FloatArray:
+    """(t, k) float64, finite and >= 0; InvalidValueError otherwise."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 2 or not array.shape[1]:
+        raise InvalidValueError(f"{name} must be (steps, k) with k >= 1, got shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise InvalidValueError(f"{name} hold NaN or infinity; cut them where training diverged")
+    if (array < 0).any():
+        raise InvalidValueError(f"{name} must be >= 0, got {array.min()}; pass singular values")
+    return array
+
+
+def as_amounts(name: str, values: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
+    """Float64 of this shape, >= 0 or NaN; InvalidValueError otherwise."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape != shape:
+        raise InvalidValueError(f"{name} must have shape {shape}, got {array.shape}")
+    if (array < 0).any() or np.isinf(array).any():
+        raise InvalidValueError(f"{name} must be >= 0 and finite, or NaN where unknown")
+    return array
+
+
+def check_horizon(horizon: int) -> int:
+    """``horizon`` when a whole number >= 1; InvalidValueError otherwise."""
+    if isinstance(horizon, bool) or not isinstance(horizon, int | np.integer) or horizon < 1:
+        raise InvalidValueError(
+            f"horizon must be a whole number >= 1, got {horizon!r}; it counts steps ahead"
+        )
+    return int(horizon)
+
+
+def check_origin(origin: int, *, steps: int) -> int:
+    """``origin`` when it is a row with enough of a past; InvalidValueError otherwise."""
+    if origin < FEWEST:
+        raise InvalidValueError(
+            f"a forecast needs {FEWEST} steps before its origin, got origin {origin}; choose a later one"
+        )
+    if origin >= steps:
+        raise InvalidValueError(f"origin {origin} is not recorded; the last row is {steps - 1}")
+    return int(origin)

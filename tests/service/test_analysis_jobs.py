@@ -1,0 +1,104 @@
+"""Forces, metrics, forecasts and sweeps of real training, through the real queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from sigmascope.client import Client
+from sigmascope.errors import InvalidValueError, NotFoundError
+from sigmascope.schemas import Run, RunStatus
+from tests.stack import Stack
+
+pytestmark = pytest.mark.service
+
+SMALL = {
+    "model": {"kind": "mlp", "width": 48, "depth": 1}, "batches": 160, "batch_size": 64, "learning_rate": 0.05,
+    "momentum": 0.5, "weight_decay": 1e-3, "top_k": 4, "evaluate_every": 80,
+}  # fmt: skip
+
+
+@pytest.fixture
+def client(service: Stack) -> Iterator[Client]:
+    with service.client() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def trained(service: Stack) -> Run:
+    with service.client() as client:
+        return client.wait(client.submit(SMALL).id, timeout=90)
+
+
+def test_forces_explain_what_training_did(client: Client, trained: Run) -> None:
+    assert trained.status is RunStatus.finished, trained.error
+    forces = client.forces(trained.id, "hidden.0")
+    assert forces.steps == list(range(1, 161))
+    _, values = client.spectra(trained.id, "hidden.0")
+    observed = np.diff(values[:, :4].astype(float), axis=0)
+    np.testing.assert_allclose(forces.observed, observed, atol=1e-6)
+    parts = [
+        np.array(getattr(forces, name), dtype=float) for name in ("drift", "noise", "repulsion", "remainder")
+    ]
+    np.testing.assert_allclose(sum(parts), observed, atol=1e-6)
+    # first order explains most of it, momentum and weight decay included
+    first_order = parts[0] + parts[1]
+    assert np.abs(observed - first_order).mean() < 0.25 * np.abs(observed).mean()
+    # both repulsions push outwards, the exact one about twice as much
+    ratio = np.array(forces.repulsion, dtype=float) / np.array(forces.repulsion_as_printed, dtype=float)
+    assert 1.5 < np.median(ratio) < 2.5
+
+
+def test_metrics_follow_the_steps(client: Client, trained: Run) -> None:
+    metrics = client.spectrum_metrics(trained.id, "hidden.0")
+    _, values = client.spectra(trained.id, "hidden.0")
+    np.testing.assert_allclose(metrics.values["spectral_norm"], values[:, 0], rtol=1e-6)
+    summary = client.spectrum_summary(trained.id, "hidden.0", 160)
+    assert summary.values["stable_rank"] == pytest.approx(metrics.values["stable_rank"][160])
+
+
+def test_a_forecast_sees_nothing_after_its_origin(client: Client, trained: Run) -> None:
+    for method in ("persistence", "linear", "damped_trend", "sde"):
+        seen = client.forecast(trained.id, "hidden.0", 100, method=method, horizon=20)
+        assert seen.steps == list(range(101, 121))
+        assert np.shape(seen.median) == (20, 4)
+        assert (np.array(seen.low90) <= np.array(seen.high90)).all()
+    with pytest.raises(NotFoundError, match="no step 999; recorded so far: 0 to 160"):
+        client.forecast(trained.id, "hidden.0", 999)
+    with pytest.raises(InvalidValueError, match="needs 50 steps before its origin, got origin 3"):
+        client.forecast(trained.id, "hidden.0", 3)
+
+
+def test_forecasts_are_scored_by_a_job(client: Client, trained: Run) -> None:
+    job = {"kind": "forecast", "run": trained.id, "horizon": 20, "first_origin": 60, "every": 20}
+    run = client.wait(client.submit(job).id, timeout=90)
+    assert run.status is RunStatus.finished, run.error
+    scores = client.forecast_scores(run.id)
+    assert run.step == run.total_steps == len(scores) == 2 * 4
+    by_method = {one.method: one for one in scores if one.layer == "hidden.0"}
+    assert by_method["persistence"].skill == 0
+    assert (by_method["linear"].origins, by_method["sde"].origins) == (81, 5)
+    assert all(0 <= one.coverage_50 <= one.coverage_90 <= 1 for one in scores)
+    with pytest.raises(InvalidValueError, match="has no layer 'nope'"):
+        client.submit({**job, "layers": ["nope"]})
+    with pytest.raises(InvalidValueError, match="there is no run '0123456789'"):
+        client.submit({**job, "run": "0123456789"})
+    late = client.wait(client.submit({**job, "horizon": 500}).id, timeout=60)
+    assert late.status is RunStatus.failed
+    assert "hold no outcome 500 steps after origin 60" in str(late.error)
+
+
+def test_a_sweep_runs_every_value_with_every_seed(client: Client) -> None:
+    base = {**SMALL, "batches": 20, "momentum": 0.0}
+    sweep = client.submit({"kind": "sweep", "base": base, "values": [0.05, 0.2], "seeds": [0, 1]})
+    run = client.wait(sweep.id, timeout=120)
+    assert (run.status, run.step, run.total_steps) == (RunStatus.finished, 4, 4)
+    found = client.sweep(run.id)
+    assert [(one.value, one.seed) for one in found.points] == [(0.05, 0), (0.05, 1), (0.2, 0), (0.2, 1)]
+    slope = next(one for one in found.slopes if one.layer == "hidden.0" and one.axes == "linear")
+    spread = {(one.value, one.seed): one.spread["hidden.0"] for one in found.points}
+    by_hand = np.mean([(spread[0.2, seed] - spread[0.05, seed]) / 0.15 for seed in (0, 1)])
+    assert slope.slope == pytest.approx(by_hand)
+    assert slope.low is not None

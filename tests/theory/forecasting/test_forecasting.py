@@ -1,0 +1,239 @@
+"""Forecasts: blind to the future, right on constructed trends, calibrated, and scored as they deserve."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sigmascope.errors import InvalidValueError
+from sigmascope.theory.ensembles import matrix_sde
+from sigmascope.theory.forecasting import (
+    FEWEST,
+    METHODS,
+    History,
+    SdeOptions,
+    forecast,
+    rolling_evaluation,
+)
+from sigmascope.theory.forecasting.trends import belief, damped_trend, linear
+
+TRENDS = ("persistence", "linear", "damped_trend")
+M, N, K = 24, 12, 3
+
+
+def walk(
+    steps: int = 400, k: int = K, *, seed: int = 0, drift: float = 0.01, noise: float = 0.01
+) -> np.ndarray:
+    """k values that drift and diffuse, far apart."""
+    rng = np.random.default_rng(seed)
+    moves = drift + noise * rng.standard_normal((steps, k))
+    return 10.0 * np.arange(k, 0, -1) + np.cumsum(moves, axis=0)
+
+
+def spectra(steps: int = 300, *, eta: float = 0.1, D: float = 1e-3, seed: int = 0) -> History:
+    """The spectra of one path of the matrix SDE."""
+    rng = np.random.default_rng(seed)
+    start = rng.standard_normal((M, N))
+    path = matrix_sde(start, learning_rate=eta, diffusion=D, steps=steps - 1, paths=1, rng=rng)
+    every = np.array([one.singular_values[0] for one in path])
+    return History.of(every[:, :K], m=M, spectra=every, strength=np.full(steps, eta * D))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_future_is_not_seen(method: str) -> None:
+    whole = spectra()
+    assert whole.spectra is not None
+    changed = whole.spectra.copy()
+    changed[201:] *= 3.0
+    other = History.of(changed[:, :K], m=M, spectra=changed, strength=whole.strength)
+    seen = [
+        forecast(one, origin=200, horizon=30, method=method, rng=np.random.default_rng(1)).quantiles
+        for one in (whole, other, whole.until(200))
+    ]
+    np.testing.assert_array_equal(seen[0], seen[1])
+    np.testing.assert_array_equal(seen[0], seen[2])
+
+
+@pytest.mark.parametrize("method", TRENDS)
+def test_the_rolling_evaluation_makes_the_same_forecasts(method: str) -> None:
+    history = History.of(walk(300))
+    single = forecast(history, origin=250, horizon=20, method=method).quantiles[-1]
+    score = rolling_evaluation(history, method=method, horizon=20, first_origin=250, every=1000)
+    assert score.origins == 1
+    assert score.mae == pytest.approx(np.abs(single[:, 2] - history.values[270]).mean(), rel=1e-9)
+
+
+def test_persistence_holds_and_a_line_is_extended() -> None:
+    t = np.arange(300.0)[:, None]
+    line = 5.0 + 0.02 * t + np.array([2.0, 1.0, 0.0])
+    history = History.of(line)
+    held = forecast(history, origin=250, horizon=40, method="persistence")
+    np.testing.assert_array_equal(held.median, np.broadcast_to(line[250], (40, 3)))
+    extended = forecast(history, origin=250, horizon=40, method="linear")
+    np.testing.assert_allclose(extended.median, line[251:291], rtol=1e-12)
+
+
+def test_linear_is_numpys_polyfit_from_the_first_steps_on() -> None:
+    values = walk(150)
+    ours = linear(values, 7)
+    for row in (1, 30, 99, 100, 149):
+        x = np.arange(max(row - 99, 0), row + 1)
+        fits = [np.polyval(np.polyfit(x, values[x, k], 1), row + 7) for k in range(K)]
+        np.testing.assert_allclose(ours[row], fits, rtol=1e-9)
+
+
+def test_damping_is_learned() -> None:
+    """Where values grow like sqrt(t), or not at all, trends are believed as far as they proved right."""
+    t = np.arange(600.0)[:, None]
+    slowing = 10.0 + np.sqrt(t + 20.0) * np.array([1.0, 0.5])
+    outcome = slowing[-1]
+    near, far = (method(slowing[:-100], 100)[-1] for method in (damped_trend, linear))
+    assert np.abs(near - outcome).max() < 0.5 * np.abs(far - outcome).max()
+    # without any trend, only noise, damping is strong
+    still = 10.0 + 0.1 * np.random.default_rng(0).standard_normal((600, 4))
+    trends = np.stack([np.diff(still, axis=0, prepend=still[:1])] * 2, axis=-1)
+    assert np.abs(belief(still, trends, 100)[-1]).sum() < 0.9
+
+
+def test_the_weights_of_an_origin_solve_the_ridge_problem_by_hand() -> None:
+    values, horizon = walk(200), 30
+    trends = np.random.default_rng(3).standard_normal((200, K, 2))
+    known = np.arange(FEWEST, 170)
+    weight = 0.98 ** (known[-1] - known)
+    gram, moments, squares, total = np.zeros((2, 2)), np.zeros(2), 0.0, 0.0
+    for w, s in zip(weight, known, strict=True):
+        y = values[s + horizon] - values[s]
+        gram += w * trends[s].T @ trends[s]
+        moments += w * trends[s].T @ y
+        squares += w * (y @ y)
+        total += w * K
+    ridge = 400.0 * squares / total
+    expected = np.linalg.solve(gram + ridge * np.eye(2), moments + ridge * np.array([0.5, 0.4]))
+    np.testing.assert_allclose(belief(values, trends, horizon)[199], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", TRENDS)
+def test_bands_hold_what_they_promise(method: str) -> None:
+    """Random walks with drift, 12 of them: errors of overlapping forecasts are few, hence the wide limits."""
+    scores = [
+        rolling_evaluation(History.of(walk(1500, 8, seed=seed)), method=method, horizon=25)
+        for seed in range(12)
+    ]
+    assert np.mean([one.coverage_90 for one in scores]) == pytest.approx(0.9, abs=0.05)
+    assert np.mean([one.coverage_50 for one in scores]) == pytest.approx(0.5, abs=0.06)
+
+
+def test_scores_by_hand() -> None:
+    history = History.of(walk(300, 2))
+    score = rolling_evaluation(history, method="linear", horizon=50, first_origin=200)
+    origins = np.arange(200, 250)
+    errors = np.abs(linear(history.values, 50)[origins] - history.values[origins + 50])
+    idle = np.abs(history.values[origins] - history.values[origins + 50])
+    assert score.origins == 50
+    assert score.mae == pytest.approx(errors.mean())
+    assert score.skill == pytest.approx(1 - errors.sum() / idle.sum())
+    np.testing.assert_allclose(score.skill_by_mode, 1 - errors.sum(axis=0) / idle.sum(axis=0))
+    assert 0 < score.crps < 2 * score.mae
+    still = rolling_evaluation(History.of(np.ones((300, 2))), method="damped_trend", horizon=50)
+    assert (still.skill, still.mae, still.coverage_90) == (None, 0.0, 1.0)
+
+
+def test_the_equation_agrees_with_the_matrix_it_describes() -> None:
+    """Pure noise: from one W, the mean of the top values after 40 steps, over 400 matrix paths."""
+    rng = np.random.default_rng(5)
+    eta, D, ahead = 0.1, 2e-3, 40
+    start = rng.standard_normal((M, N))
+    first = np.linalg.svd(start, compute_uv=False)
+    *_, end = matrix_sde(start, learning_rate=eta, diffusion=D, steps=ahead, every=ahead, paths=400, rng=rng)
+    truth = end.singular_values[:, :K]
+    # a past that shows no drift beyond the repulsion
+    laplacian = eta * D * repulsion(first)
+    past = first[None, :] + laplacian * np.arange(-100, 1)[:, None]
+    history = History.of(past[:, :K], m=M, spectra=np.abs(past), strength=np.full(101, eta * D))
+    seen = forecast(history, origin=100, horizon=ahead, method="sde", options=SdeOptions(paths=2000), rng=rng)
+    error = truth.std(axis=0) / 20
+    assert (np.abs(seen.median[-1] - np.median(truth, axis=0)) < 6 * error + 0.02).all()
+    width = np.quantile(truth, 0.95, axis=0) - np.quantile(truth, 0.05, axis=0)
+    np.testing.assert_allclose(seen.quantiles[-1, :, 4] - seen.quantiles[-1, :, 0], width, rtol=0.25)
+
+
+def repulsion(sigma: np.ndarray) -> np.ndarray:
+    gaps = sigma[:, None] ** 2 - sigma[None, :] ** 2
+    np.fill_diagonal(gaps, np.inf)
+    return (M - N) / sigma + 2 * (sigma[:, None] / gaps).sum(axis=1)
+
+
+def test_anisotropic_noise_sets_the_width_of_each_mode() -> None:
+    history = spectra()
+    variance = np.broadcast_to(np.array([4e-4, 1e-4, 1e-6]), history.values.shape)
+    measured = History.of(
+        history.values, m=M, spectra=history.spectra, strength=history.strength, noise_variance=variance
+    )
+    options = SdeOptions(noise="anisotropic", paths=500)
+    seen = forecast(
+        measured, origin=200, horizon=1, method="sde", options=options, rng=np.random.default_rng(0)
+    )
+    half = (seen.quantiles[0, :, 4] - seen.quantiles[0, :, 0]) / 2 / 1.645
+    np.testing.assert_allclose(half, np.sqrt(variance[0]), rtol=0.15)
+    with pytest.raises(InvalidValueError, match="needs noise_variance"):
+        forecast(history, origin=200, horizon=1, method="sde", options=options, rng=np.random.default_rng(0))
+
+
+GOOD = {"values": walk(120, 2)}
+BAD_HISTORIES = [
+    ({"values": [[np.nan, 1.0]]}, "NaN or infinity"),
+    ({"values": [[2.0, -1.0]]}, "must be >= 0"),
+    ({"values": [[1.0, 2.0]]}, "descending"),
+    ({"values": [1.0, 2.0]}, r"must be \(steps, k\)"),
+    ({"spectra": np.ones((3, 2)), "m": 5}, "spectra must be"),
+    ({"spectra": np.ones((120, 4))}, "m is missing"),
+    ({"spectra": np.ones((120, 4)), "m": 3}, "m must be >= n"),
+    ({"strength": [1.0]}, "strength must have shape"),
+    ({"noise_variance": -np.ones((120, 2))}, "noise_variance must be >= 0"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD_HISTORIES)
+def test_bad_histories(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidValueError, match=message):
+        History.of(**(GOOD | change))  # type: ignore[arg-type]
+
+
+BAD_CALLS = [
+    ({"horizon": 0}, "horizon must be a whole number >= 1, got 0"),
+    ({"horizon": 2.5}, "got 2.5"),
+    ({"origin": 10}, "needs 50 steps before its origin, got origin 10"),
+    ({"origin": 500}, "origin 500 is not recorded; the last row is 119"),
+    ({"method": "oracle"}, "method must be one of persistence, linear, damped_trend, sde, got 'oracle'"),
+    ({"method": "sde"}, "rng is missing"),
+    ({"method": "sde", "rng": np.random.default_rng(0)}, "needs spectra, m and strength"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD_CALLS)
+def test_bad_calls(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidValueError, match=message):
+        forecast(History.of(**GOOD), **({"origin": 60, "horizon": 10} | change))  # type: ignore[arg-type]
+
+
+def test_bad_options_and_evaluations() -> None:
+    for change, message in (({"paths": 1}, "paths"), ({"noise": "red"}, "noise"), ({"form": "x"}, "form")):
+        with pytest.raises(InvalidValueError, match=message):
+            SdeOptions(**change)  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="record 31 more, or choose a shorter horizon"):
+        rolling_evaluation(History.of(**GOOD), horizon=50, first_origin=100)  # type: ignore[arg-type]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    values=st.lists(st.sampled_from([0.0, 1e-300, 1e-9, 1.0, 1e6]), min_size=1, max_size=4),
+    method=st.sampled_from(TRENDS),
+)
+def test_any_spectrum_has_finite_ordered_quantiles(values: list[float], method: str) -> None:
+    rows = np.broadcast_to(np.sort(values)[::-1], (90, len(values)))
+    seen = forecast(History.of(rows), origin=80, horizon=15, method=method).quantiles
+    assert np.isfinite(seen).all()
+    assert (np.diff(seen, axis=-1) >= 0).all()
+    assert (seen >= 0).all()

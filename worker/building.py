@@ -1,0 +1,83 @@
+"""From a specification to what trains: device, network, recorder."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from sigmascope.errors import InvalidValueError
+from sigmascope.recorder import Recorder
+from sigmascope.schemas import GptSpec, MlpSpec, TrainSpec
+from sigmascope.sinks import Sink
+from worker.datasets.images import Images
+from worker.datasets.text import Text
+from worker.models.gpt import Gpt
+from worker.models.mlp import Mlp
+from worker.models.vit import Vit
+
+Data = Images | Text
+
+
+def choose_device(name: str) -> torch.device:
+    """The device for ``auto``, ``cpu``, ``mps`` or ``cuda``.
+
+    Raises:
+        InvalidValueError: the device that was asked for is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(one for one in ("cuda", "mps", "cpu") if there[one])
+    if not there.get(name, False):
+        raise InvalidValueError(f"device {name!r} is not available on this worker; choose 'cpu' or 'auto'")
+    return torch.device(name)
+
+
+def build_model(spec: TrainSpec, data: Data) -> nn.Module:
+    """The network of ``spec``; its seed alone decides the initial weights.
+
+    Raises:
+        InvalidValueError: the model does not fit the data.
+    """
+    generator = torch.Generator().manual_seed(spec.seed)
+    model = spec.model
+    if isinstance(model, GptSpec):
+        return Gpt(
+            vocabulary=data.classes,
+            context=model.context,
+            width=model.width,
+            depth=model.layers,
+            heads=model.heads,
+            generator=generator,
+        )
+    if not isinstance(data, Images):
+        raise InvalidValueError(f"a model of kind {model.kind!r} needs images, got {spec.dataset!r}")
+    if isinstance(model, MlpSpec):
+        return Mlp(
+            features=data.features,
+            classes=data.classes,
+            width=model.width,
+            depth=model.depth,
+            generator=generator,
+        )
+    return Vit(
+        image_shape=data.image_shape,
+        classes=data.classes,
+        patch=model.patch,
+        width=model.width,
+        depth=model.layers,
+        heads=model.heads,
+        ratio=model.ffn_ratio,
+        generator=generator,
+    )
+
+
+def make_recorder(spec: TrainSpec, model: nn.Module, data: Data, sink: Sink) -> Recorder:
+    """The recorder that ``spec`` asks for."""
+    return Recorder(
+        model,
+        sink,
+        top_k=spec.top_k,
+        spectra=spec.spectra,
+        sample_count=data.sample_count,
+        learning_rate=spec.learning_rate,
+    )
