@@ -14,7 +14,10 @@ up: $(VENV)/server
 	@exec $(BIN)/sigmascope up --home .sigmascope --port $(PORT)
 
 test: $(VENV)/test $(VENV)/browser
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@# what needs the started product runs beside what does not
+	@$(BIN)/python -m pytest tests/browser tests/service & \
+	product=$$!; $(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/service -p no:cacheprovider; \
+	rest=$$?; wait $$product && exit $$rest
 
 check: $(VENV)/test
 	$(BIN)/ruff format --check .

@@ -4,11 +4,11 @@ Ratios are of medians, taken in turns in one process.
 
     gram_f32_speedup_vs_svdvals_1024      1024 x 1024, entries N(0, 1/1024); error absolute, against float64
     gpt_16_layers_speedup_vs_svdvals      4 each of 256x256, 768x256, 1024x256 and 256x1024, over a loop
-    slq_4096_speedup_vs_svdvals           4096 x 4096, noise and 8 outliers; with the Kolmogorov distance and the
-                                          largest relative error of the top 5
-    recorder_overhead_adaptive            time of training an MLP 784-1024-1024-1024-10 (MNIST, SGD 0.05, batch
-                                          128) with adaptive spectra and top-8 subspace tracking of all layers,
-                                          over training bare, in alternating blocks
+    slq_4096_speedup_vs_svdvals           4096 x 4096, noise and 8 outliers; with Kolmogorov distance and
+                                          the largest relative error of the top 5
+    recorder_overhead_adaptive            time of training an MLP 784-1024-1024-1024-10 (MNIST, SGD 0.05,
+                                          batch 128) with adaptive spectra and top-8 subspace tracking of
+                                          all layers, over training bare, in alternating blocks
     adaptive_max_error_in_histogram_bins  largest |recorded - exact| over sigma_max / 64, every 10th batch
     recorder_overhead_exact               the same with exact spectra after every batch
     exact_recorder_gain_vs_naive_hook     training with an svdvals hook on every layer, over that

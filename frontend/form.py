@@ -37,9 +37,9 @@ def _walk(
 ) -> list[FormField]:
     found: list[FormField] = []
     for name, spec in schema.get("properties", {}).items():
-        if name in skip:
-            continue
         nested = _resolve(spec, definitions)
+        if name in skip or nested.get("type") == "array":  # lists are for REST and the command line
+            continue
         if "oneOf" in nested:
             found += _union(nested, definitions=definitions, prefix=f"{prefix}{name}.")
         elif nested.get("type") == "object":

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from sigmascope.client import Client
 from sigmascope.ensemble_export import export_ensemble
 from sigmascope.errors import InvalidValueError
-from sigmascope.schemas import ExportFormat
+from sigmascope.schemas import ExportFormat, Run, TrainSpec
 
 # where jobs keep what they found that record no spectra
 ELSEWHERE = {"claims": "claims", "forecast": "forecast-scores", "sweep": "sweep"}
-COLUMNS = ("layer", "step", "k", "singular_value", "algorithm1", "subspace")
+COLUMNS = ("layer", "step", "k", "singular_value")
 
 
 def export(client: Client, run_id: str, path: Path, form: ExportFormat) -> None:
@@ -41,25 +41,26 @@ def export(client: Client, run_id: str, path: Path, form: ExportFormat) -> None:
     names = [layer.name for layer in client.layers(run_id)]
     if not names:
         raise InvalidValueError(f"run {run_id} is {run.status} and has recorded nothing to export yet")
-    writers: dict[ExportFormat, Callable[[Client, str, list[str], Path], None]] = {
+    writers: dict[ExportFormat, Callable[[Client, Run, list[str], Path], None]] = {
         ExportFormat.npz: _npz,
         ExportFormat.parquet: _parquet,
         ExportFormat.csv: _csv,
     }
-    writers[form](client, run_id, names, path)
+    writers[form](client, run, names, path)
 
 
-def _npz(client: Client, run_id: str, layers: list[str], path: Path) -> None:
+def _npz(client: Client, run: Run, layers: list[str], path: Path) -> None:
+    run_id = run.id
     arrays: dict[str, Any] = {}
     for name in layers:
         arrays[f"{name}/steps"], arrays[f"{name}/singular_values"] = client.spectra(run_id, name)
         steps = arrays[f"{name}/steps"]
-        for predictor in ("algorithm1", "subspace"):
+        for predictor in _predictors(run):
             arrays[f"{name}/{predictor}"] = _trajectory(client, run_id, name, predictor, steps)
         laws = client.laws(run_id, name)
         for quantity, values in {"steps": laws.steps, **laws.fits}.items():
             arrays[f"{name}/laws/{quantity}"] = np.array(values, dtype=float)
-    arrays["run"] = np.array(client.run(run_id).model_dump_json())
+    arrays["run"] = np.array(run.model_dump_json())
     metrics = client.metrics(run_id)
     arrays["metrics/steps"] = np.array(metrics.steps)
     for name, values in metrics.values.items():
@@ -68,33 +69,38 @@ def _npz(client: Client, run_id: str, layers: list[str], path: Path) -> None:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def _parquet(client: Client, run_id: str, layers: list[str], path: Path) -> None:
+def _parquet(client: Client, run: Run, layers: list[str], path: Path) -> None:
     schema = pa.schema(
         [("layer", pa.string()), ("step", pa.int32()), ("k", pa.int32())]
-        + [(name, pa.float32()) for name in COLUMNS[3:]]
+        + [(name, pa.float32()) for name in ("singular_value", *_predictors(run))]
     )
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for columns in _tables(client, run_id, layers):
+        for columns in _tables(client, run, layers):
             writer.write_table(pa.table(columns, schema=schema))
 
 
-def _csv(client: Client, run_id: str, layers: list[str], path: Path) -> None:
+def _csv(client: Client, run: Run, layers: list[str], path: Path) -> None:
+    header = (*COLUMNS, *_predictors(run))
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for columns in _tables(client, run_id, layers):
-            rows = zip(*(columns[name] for name in COLUMNS), strict=True)
+        writer.writerow(header)
+        for columns in _tables(client, run, layers):
+            rows = zip(*(columns[name] for name in header), strict=True)
             writer.writerows(["" if one != one else one for one in row] for row in rows)
 
 
-def _tables(client: Client, run_id: str, layers: list[str]) -> Iterator[dict[str, Any]]:
+def _predictors(run: Run) -> tuple[str, ...]:
+    return run.spec.predictors if isinstance(run.spec, TrainSpec) else ()
+
+
+def _tables(client: Client, run: Run, layers: list[str]) -> Iterator[dict[str, Any]]:
     # One layer at a time, so that memory holds one layer
     for name in layers:
-        steps, values = client.spectra(run_id, name)
+        steps, values = client.spectra(run.id, name)
         rows, n = values.shape
         predictions = {}
-        for predictor in ("algorithm1", "subspace"):
-            top = _trajectory(client, run_id, name, predictor, steps)
+        for predictor in _predictors(run):
+            top = _trajectory(client, run.id, name, predictor, steps)
             table = np.full((rows, n), np.nan, np.float32)
             table[:, : top.shape[1]] = top
             predictions[predictor] = table.ravel()

@@ -22,13 +22,6 @@ hypothesis_settings.register_profile("repeatable", derandomize=True)
 hypothesis_settings.load_profile("repeatable")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the started product go to one process of a parallel run: it is started once."""
-    for item in items:
-        if "service" in getattr(item, "fixturenames", ()) or item.path.parent.name in ("browser", "service"):
-            item.add_marker(pytest.mark.xdist_group("service"))
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

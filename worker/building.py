@@ -78,6 +78,8 @@ def make_recorder(spec: TrainSpec, model: nn.Module, data: Data, sink: Sink) -> 
         sink,
         top_k=spec.top_k,
         spectra=spec.spectra,
+        predictors=spec.predictors,
+        noise_every=spec.noise_every,
         sample_count=data.sample_count,
         learning_rate=spec.learning_rate,
     )

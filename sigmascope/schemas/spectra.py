@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-Predictor = Literal["algorithm1", "subspace"]
+Predictor = Literal["algorithm1", "first_order", "subspace", "hold"]
 
 
 class Layer(BaseModel):

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from sigmascope.presets import preset_fields
 from sigmascope.schemas.base import Frozen, Job
+from sigmascope.schemas.spectra import Predictor
 
 
 class MlpSpec(Frozen):
@@ -121,8 +122,19 @@ class TrainSpec(Job):
     evaluate_every: int = Field(
         50, ge=1, title="Evaluate every", description="batches between two evaluations on the test split"
     )
-    spectra: Literal["auto", "svd", "gram"] = Field(
-        "auto", title="Spectra by", description="svd: most accurate; gram: fastest; auto: by shape"
+    spectra: Literal["auto", "svd", "gram", "gram64", "adaptive", "slq"] = Field(
+        "auto",
+        title="Spectra by",
+        description="auto: exact, by shape; adaptive: cheapest; slq: for layers too large to decompose",
+    )
+    predictors: tuple[Predictor, ...] = Field(
+        ("algorithm1", "subspace"),
+        max_length=4,
+        title="Predictors",
+        description="trackers of the largest values; forces need subspace",
+    )
+    noise_every: int = Field(
+        1, ge=0, le=1_000_000, title="Noise every", description="batches between measurements; 0: never"
     )
 
     @model_validator(mode="after")

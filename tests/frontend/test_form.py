@@ -12,7 +12,7 @@ FIELDS = {field.path: field for field in form_fields(TrainSpec.model_json_schema
 
 
 def test_every_field_of_the_specification_has_one_input() -> None:
-    names = set(TrainSpec.model_fields) - {"kind", "preset", "model"}
+    names = set(TrainSpec.model_fields) - {"kind", "preset", "model", "predictors"}  # a list is for REST
     assert names <= FIELDS.keys()
     assert {"model.kind", "model.width", "model.depth", "model.heads"} <= FIELDS.keys()
     assert "kind" not in FIELDS

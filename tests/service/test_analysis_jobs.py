@@ -15,7 +15,8 @@ from tests.stack import Stack
 pytestmark = pytest.mark.service
 
 SMALL = {
-    "model": {"kind": "mlp", "width": 48, "depth": 1}, "batches": 160, "batch_size": 64, "learning_rate": 0.05,
+    "model": {"kind": "mlp", "width": 48, "depth": 1}, "batches": 160, "batch_size": 64,
+    "learning_rate": 0.05,
     "momentum": 0.5, "weight_decay": 1e-3, "top_k": 4, "evaluate_every": 80,
 }  # fmt: skip
 

@@ -1,0 +1,204 @@
+"""Spectra of many layers, adaptive in time, and by Lanczos quadrature: right, and honest about it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sigmascope.errors import InvalidValueError, NumericalError
+from sigmascope.spectra import (
+    CHOICES,
+    AdaptiveSpectrum,
+    SpectraReader,
+    exact_spectra,
+    exact_spectrum,
+    slq_spectrum,
+)
+
+SHAPES = [(40, 30), (30, 40), (1, 1), (5, 70), (300, 200)]
+
+
+def gaussian(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) / shape[-1] ** 0.5
+
+
+def reference(weight: torch.Tensor) -> torch.Tensor:
+    return torch.linalg.svdvals(weight.detach().double())
+
+
+class Drifting:
+    """W that moves as under SGD: a small step of low rank and one of noise each time."""
+
+    def __init__(self, *, size: float = 2e-3) -> None:
+        self.generator = torch.Generator().manual_seed(1)
+        self.W, self.size = gaussian(160, 120), size
+
+    def move(self) -> torch.Tensor:
+        u, v = (torch.randn(n, generator=self.generator) / n**0.5 for n in self.W.shape)
+        self.W += self.size * (
+            torch.outer(u, v) + 0.3 * torch.randn(self.W.shape, generator=self.generator) / 12
+        )
+        return self.W
+
+
+def test_many_layers_are_each_as_exact_as_one() -> None:
+    weights = {str(i): gaussian(*shape, seed=i) for i, shape in enumerate(SHAPES * 2)}
+    weights |= {
+        "half": gaussian(50, 20).bfloat16(),
+        "turned": gaussian(90, 70).T,
+        "double": gaussian(80, 66).double(),
+    }
+    found = exact_spectra(weights)
+    assert list(found) == list(weights)
+    for name, weight in weights.items():
+        error = (
+            found[name].values - reference(weight.float() if weight.dtype is torch.bfloat16 else weight)
+        ).abs()
+        assert float(error.max()) <= found[name].error_bound
+
+
+def test_tied_weights_are_decomposed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[torch.Size] = []
+    real = torch.linalg.svdvals
+    monkeypatch.setattr(torch.linalg, "svdvals", lambda A: calls.append(A.shape) or real(A))
+    W = gaussian(30, 20)
+    found = exact_spectra({"a": W, "b": W, "c": gaussian(30, 20, seed=3)}, method="svd")
+    assert len(calls) == 2
+    assert torch.equal(found["a"].values, found["b"].values)
+    assert not torch.equal(found["a"].values, found["c"].values)
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    exact_spectra({str(i): gaussian(70, 66, seed=i) for i in range(5)})
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("method", [one for one in CHOICES if one != "auto"])
+def test_a_bad_weight_is_named_with_its_step(method: str) -> None:
+    weights = {"good": gaussian(20, 10), "bad": gaussian(20, 10)}
+    weights["bad"][3, 4] = float("nan")
+    with pytest.raises(NumericalError, match="step 7") as caught:
+        SpectraReader(method).read(weights, step=7)
+    assert "layer bad" in str(caught.value)
+    assert "1 of 200 weights" in str(caught.value)
+
+
+@pytest.mark.parametrize("method", CHOICES)
+@pytest.mark.parametrize("weight", [torch.zeros(9, 5), torch.ones(9, 5), torch.eye(6)])
+def test_rank_deficient_and_zero_weights(method: str, weight: torch.Tensor) -> None:
+    reader = SpectraReader(method)
+    for step in range(3):
+        seen = reader.read({"w": weight}, step=step)["w"]
+        tolerance = max(seen.error_bound, 1e-6) if method != "slq" else 1e-5
+        torch.testing.assert_close(seen.values.double(), reference(weight), rtol=0, atol=tolerance)
+
+
+def test_bad_choices() -> None:
+    with pytest.raises(InvalidValueError, match="unknown spectra method 'qr'; choose one of auto, svd"):
+        SpectraReader("qr")
+    with pytest.raises(InvalidValueError, match="positive"):
+        SpectraReader("adaptive", accuracy=0.0)
+    with pytest.raises(InvalidValueError, match="probes must be at least 1, got 0"):
+        slq_spectrum(gaussian(9, 5), probes=0)
+
+
+class TestAdaptive:
+    def test_it_keeps_its_tolerance_and_seldom_decomposes(self) -> None:
+        W, reader = Drifting(), AdaptiveSpectrum(tolerance=0.05)
+        exact_steps, worst = 0, 0.0
+        for step in range(300):
+            seen = reader.read(W.move(), step=step)
+            truth = reference(W.W)
+            exact_steps += seen.method != "adaptive"
+            worst = max(worst, float((seen.values - truth).abs().max() / (truth[0] / 64)))
+        assert exact_steps < 100
+        assert worst < 0.1
+
+    def test_its_estimate_is_honest(self) -> None:
+        """The error, over that estimated: at most 3, about 1 at the median."""
+        W, reader = Drifting(), AdaptiveSpectrum(tolerance=0.05)
+        ratios = []
+        for step in range(300):
+            seen = reader.read(W.move(), step=step)
+            if seen.method == "adaptive":
+                ratios.append(float((seen.values - reference(W.W)).abs().max()) / seen.error_bound)
+        assert max(ratios) < 3
+        assert 0.2 < np.median(ratios) < 1.5
+
+    def test_a_jump_is_noticed_at_once(self) -> None:
+        W, reader = Drifting(), AdaptiveSpectrum()
+        for step in range(50):
+            reader.read(W.move(), step=step)
+        W.W += 0.5 * torch.outer(torch.ones(160) / 160**0.5, torch.ones(120) / 120**0.5)
+        seen = reader.read(W.W, step=50)
+        assert seen.method != "adaptive"
+        torch.testing.assert_close(seen.values.double(), reference(W.W), rtol=0, atol=seen.error_bound)
+
+    def test_a_gradual_speed_up_is_followed(self) -> None:
+        W, reader, worst = Drifting(), AdaptiveSpectrum(tolerance=0.05), 0.0
+        for step in range(200):
+            W.size = 2e-3 * 1.02**step
+            seen = reader.read(W.move(), step=step)
+            truth = reference(W.W)
+            worst = max(worst, float((seen.values - truth).abs().max() / (truth[0] / 64)))
+        assert worst < 0.15
+
+    def test_tracked_values_take_their_place(self) -> None:
+        W, reader = Drifting(), AdaptiveSpectrum()
+        reader.read(W.W, step=0)
+        reader.read(W.move(), step=1)
+        W.W += 1e-7
+        seen = reader.read(W.W, step=2, top=torch.tensor([9.0, 8.0]))
+        assert seen.values[:2].tolist() == [9.0, 8.0]
+        assert (seen.values.diff() <= 0).all()
+
+    def test_a_layer_that_changes_its_shape_is_refused(self) -> None:
+        reader = AdaptiveSpectrum()
+        reader.read(gaussian(8, 5), step=0)
+        with pytest.raises(InvalidValueError, match=r"\(8, 5\) to \(9, 5\)"):
+            reader.read(gaussian(9, 5), step=1)
+
+
+class TestQuadrature:
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_noise_with_outliers(self, seed: int) -> None:
+        W = gaussian(700, 500, seed=seed)
+        for strength in (4.0, 5.0, 6.0):
+            u, v = gaussian(700, seed=seed + 5), gaussian(500, seed=seed + 6)
+            W += strength * torch.outer(u / u.norm(), v / v.norm())
+        seen, truth = slq_spectrum(W), reference(W)
+        torch.testing.assert_close(seen.values[:5].double(), truth[:5], rtol=1e-5, atol=0)
+        assert kolmogorov(seen.values, truth) < 0.05  # 1 / 40 steps and 1 / sqrt(500 * 10 probes)
+        assert (seen.values.diff() <= 0).all()
+
+    def test_low_rank(self) -> None:
+        W = gaussian(300, 20) @ gaussian(20, 250)
+        seen, truth = slq_spectrum(W), reference(W)
+        torch.testing.assert_close(seen.values[:5].double(), truth[:5], rtol=1e-5, atol=0)
+        assert float(seen.values[40:].max()) < 1e-2 * float(truth[0])
+
+    def test_the_global_random_state_stays(self) -> None:
+        before = torch.random.get_rng_state()
+        first, again = slq_spectrum(gaussian(60, 50)), slq_spectrum(gaussian(60, 50))
+        assert torch.equal(before, torch.random.get_rng_state())
+        assert torch.equal(first.values, again.values)
+
+
+def kolmogorov(one: torch.Tensor, other: torch.Tensor) -> float:
+    a, b = (np.sort(values.double().numpy()) for values in (one, other))
+    points = np.concatenate([a, b + 1e-4])
+    below = [np.searchsorted(values, points, side="right") / len(values) for values in (a, b)]
+    return float(np.abs(below[0] - below[1]).max())
+
+
+def test_exact_methods_by_accuracy() -> None:
+    W = gaussian(200, 150)
+    assert exact_spectrum(W).method == "gram"
+    assert exact_spectrum(W, accuracy=1e-4).method == "svd"
+    fine = exact_spectrum(W, accuracy=1e-7)
+    assert fine.method == "gram64"
+    assert float((fine.values - reference(W)).abs().max()) <= fine.error_bound
+    with pytest.raises(InvalidValueError, match="accuracy must be positive"):
+        exact_spectrum(W, accuracy=-1.0)
