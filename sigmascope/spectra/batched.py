@@ -8,68 +8,70 @@ from contextlib import contextmanager
 
 import torch
 
-from sigmascope.errors import NumericalError
 from sigmascope.spectra.exact import METHODS, Spectrum, bounded, check_finite, choose, decomposable
+from sigmascope.spectra.layer_errors import at_layer
+from sigmascope.spectra.matrices import identity
 from sigmascope.spectra.orientation import tall
-
-# Up to this many singular values LAPACK gains nothing from a second thread
-_SINGLE_THREADED = 512
 
 
 @torch.no_grad()
 def exact_spectra(
-    weights: Mapping[str, torch.Tensor], *, method: str = "auto", accuracy: float | None = None
+    weights: Mapping[str, torch.Tensor],
+    *,
+    method: str = "auto",
+    accuracy: float | None = None,
+    step: int | None = None,
 ) -> dict[str, Spectrum]:
     """:func:`exact_spectrum` of every weight, by name, faster than one after another.
 
-    On the CPU, matrices of up to 512 singular values are decomposed side by side, one thread each; larger
-    ones take all threads in turn. On a GPU those of equal shape go into one batched call, and results move to
-    the CPU once a shape. A weight that stands under several names is decomposed once.
+    On the CPU the matrices are decomposed side by side, one thread each: LAPACK's reduction to tridiagonal
+    form gains little from a second thread, and a batched call of torch is a loop. Fewer matrices than threads
+    share these among them. On a GPU those of equal shape go into one batched call, and results move to the
+    CPU once a shape. A weight that stands under several names is decomposed once.
 
     Raises:
-        InvalidValueError: as :func:`exact_spectrum`.
-        NumericalError: NaN or infinity in a weight; the message names it.
+        InvalidValueError: as :func:`exact_spectrum`; where it is about a weight, the message names it.
+        NumericalError: NaN or infinity in a weight; the message names it, and ``step`` where it is given.
     """
-    matrices = {name: tall(weight) for name, weight in weights.items()}
-    for name, matrix in matrices.items():
-        try:
-            check_finite(matrix)
-        except NumericalError as error:
-            raise NumericalError(f"layer {name}: {error}") from error
     first = {identity(weight): name for name, weight in reversed(list(weights.items()))}
-    distinct = {name: decomposable(matrices[name]) for name in first.values()}
-    chosen = {name: choose(method, matrix, accuracy=accuracy) for name, matrix in distinct.items()}
-    values = {**_on_cpu(distinct, chosen), **_on_gpu(distinct, chosen)}
-    found = {name: bounded(values[name], chosen[name], matrices[name]) for name in distinct}
+    matrices: dict[str, torch.Tensor] = {}
+    chosen: dict[str, str] = {}
+    for name in (name for name, weight in weights.items() if first[identity(weight)] == name):
+        with at_layer(name, step=step):
+            matrix = tall(weights[name])
+            check_finite(matrix)
+        matrices[name] = decomposable(matrix)
+        chosen[name] = choose(method, matrices[name], accuracy=accuracy)
+    values = {**_on_cpu(matrices, chosen), **_on_gpu(matrices, chosen)}
+    found = {name: bounded(values[name], chosen[name], matrices[name]) for name in matrices}
     return {name: found[first[identity(weight)]] for name, weight in weights.items()}
 
 
-def identity(weight: torch.Tensor) -> tuple[object, ...]:
-    """Equal for views of the same memory with the same entries."""
-    return weight.data_ptr(), tuple(weight.shape), weight.stride(), weight.dtype, weight.device
-
-
 def _on_cpu(matrices: Mapping[str, torch.Tensor], chosen: Mapping[str, str]) -> dict[str, torch.Tensor]:
-    here = {name: matrix for name, matrix in matrices.items() if matrix.device.type == "cpu"}
-    small = [name for name, matrix in here.items() if matrix.shape[1] <= _SINGLE_THREADED]
-    values = {name: METHODS[chosen[name]](here[name]) for name in here if name not in small}
-    if len(small) < 2:
-        return values | {name: METHODS[chosen[name]](here[name]) for name in small}
     # the largest first: the threads end together
-    small.sort(key=lambda name: here[name].shape[1], reverse=True)
-    with _one_thread_each() as pool:
-        found = pool.map(lambda name: METHODS[chosen[name]](here[name]), small)
-        return values | dict(zip(small, found, strict=True))
+    here = sorted(
+        (name for name, matrix in matrices.items() if matrix.device.type == "cpu"),
+        key=lambda name: matrices[name].numel() * matrices[name].shape[1],
+        reverse=True,
+    )
+    if len(here) < 2 or torch.get_num_threads() == 1:
+        return {name: METHODS[chosen[name]](matrices[name]) for name in here}
+    with _side_by_side(len(here)) as pool:
+        found = pool.map(lambda name: METHODS[chosen[name]](matrices[name]), here)
+        return dict(zip(here, found, strict=True))
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[ThreadPoolExecutor]:
+def _side_by_side(count: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool of workers with as many of torch's threads in all as there are now."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    workers = min(threads, count)
+    share = threads // workers
     try:
-        with ThreadPoolExecutor(threads, initializer=lambda: torch.set_num_threads(1)) as pool:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
             yield pool
     finally:
+        # The number that new threads start with is one for all, and the workers have changed it.
         torch.set_num_threads(threads)
 
 

@@ -121,8 +121,8 @@ def choose(method: str, matrix: torch.Tensor, *, accuracy: float | None) -> str:
 
 def check_finite(matrix: torch.Tensor) -> None:
     """NumericalError, which counts them, where entries are NaN or infinite."""
-    # The sum of anything with NaN or infinity is not finite; it is the cheapest look at every entry. A sum
-    # may overflow on its own, so that only a count convicts.
+    # The sum of anything with NaN or infinity is not finite: the cheapest look at every entry. A sum may
+    # overflow on its own, so that only a count convicts.
     if bool(matrix.sum().isfinite()):
         return
     bad = int((~torch.isfinite(matrix)).sum())

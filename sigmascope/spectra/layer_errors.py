@@ -10,14 +10,14 @@ from sigmascope.errors import InvalidValueError, NumericalError
 
 @contextmanager
 def at_layer(name: str, *, step: int | None = None) -> Iterator[None]:
-    """Errors raised inside begin with ``layer NAME`` or ``layer NAME, step STEP``; their types stay.
+    """Errors raised inside begin with ``layer NAME`` or ``step STEP, layer NAME``; their types stay.
 
     >>> with at_layer("head", step=3):
     ...     raise NumericalError("2 of 4 weights are NaN or infinite")
     Traceback (most recent call last):
-    sigmascope.errors.NumericalError: layer head, step 3: 2 of 4 weights are NaN or infinite
+    sigmascope.errors.NumericalError: step 3, layer head: 2 of 4 weights are NaN or infinite
     """
-    where = f"layer {name}" if step is None else f"layer {name}, step {step}"
+    where = f"layer {name}" if step is None else f"step {step}, layer {name}"
     try:
         yield
     except NumericalError as error:

@@ -110,7 +110,7 @@ def weight_matrices(
 
 
 def split_qkv(matrix: WeightMatrix) -> tuple[WeightMatrix, WeightMatrix, WeightMatrix]:
-    """Query, key and value of a stacked projection: ``NAME.q``, ``.k`` and ``.v``, a third of the rows each.
+    """Query, key and value of a stacked projection: ``NAME.q``, ``.k``, ``.v``, a third of the rows each.
 
     Works for ``in_proj`` of nn.MultiheadAttention and for any linear layer that stacks the three alike.
 

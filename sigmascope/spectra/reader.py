@@ -6,10 +6,13 @@ from collections.abc import Mapping
 
 import torch
 
-from sigmascope.errors import InvalidValueError, NumericalError
-from sigmascope.spectra.adaptive import TOLERANCE, AdaptiveSpectrum
+from sigmascope.errors import InvalidValueError
+from sigmascope.spectra.adaptive import TOLERANCE
+from sigmascope.spectra.adaptive_layers import AdaptiveSpectra
 from sigmascope.spectra.batched import exact_spectra
-from sigmascope.spectra.exact import METHODS, Spectrum
+from sigmascope.spectra.exact import METHODS, Spectrum, check_accuracy
+from sigmascope.spectra.layer_errors import at_layer
+from sigmascope.spectra.matrices import identity
 from sigmascope.spectra.slq import slq_spectrum
 
 CHOICES = ("auto", *METHODS, "adaptive", "slq")
@@ -19,9 +22,10 @@ class SpectraReader:
     """Reads spectra step after step; ``adaptive`` remembers what it read before.
 
     Args:
-        method: ``auto``, ``svd``, ``gram``, ``gram64``, ``adaptive`` or ``slq``.
-        accuracy: for ``auto``, the absolute error wanted, in units of sigma_max; for ``adaptive``, the error
-            wanted in bins of a histogram with 64 bins.
+        method: ``auto``, ``svd``, ``gram`` or ``gram64``, as for :func:`exact_spectrum`; ``adaptive``
+            (:class:`AdaptiveSpectra`) or ``slq`` (:func:`slq_spectrum`).
+        accuracy: for ``auto`` and ``gram``, the absolute error wanted, in units of sigma_max; for
+            ``adaptive``, the error wanted in bins of a histogram with 64 bins.
 
     Raises:
         InvalidValueError: unknown method; an accuracy that is not positive, or of a method that has none.
@@ -30,12 +34,12 @@ class SpectraReader:
     def __init__(self, method: str = "auto", *, accuracy: float | None = None) -> None:
         if method not in CHOICES:
             raise InvalidValueError(f"unknown spectra method {method!r}; choose one of {', '.join(CHOICES)}")
-        if accuracy is not None and method not in ("auto", "adaptive"):
+        if accuracy is not None and method not in ("auto", "gram", "adaptive"):
             raise InvalidValueError(f"the method {method!r} has no accuracy to choose, got {accuracy}")
-        self._method, self._accuracy = method, accuracy
-        self._adaptive: dict[str, AdaptiveSpectrum] = {}
-        if method == "adaptive":
-            self._new_adaptive()  # refuses a bad accuracy at once
+        self._method, self._accuracy = method, check_accuracy(accuracy)
+        self._adaptive = AdaptiveSpectra(
+            tolerance=TOLERANCE if method != "adaptive" or accuracy is None else accuracy
+        )
 
     def read(
         self,
@@ -47,31 +51,21 @@ class SpectraReader:
         """The spectrum of every weight; ``top`` holds tracked largest values, for ``adaptive``.
 
         Raises:
-            InvalidValueError: a weight is no matrix, or has changed its shape.
-            NumericalError: NaN or infinity; the message names layer and step.
+            InvalidValueError: a weight is no matrix, or (``adaptive``) has changed its shape.
+            NumericalError: NaN or infinity. Both messages name the layer and the step.
         """
-        try:
-            if self._method in ("adaptive", "slq"):
-                tracked = top or {}
-                return {
-                    name: self._one(name, weight, step, tracked.get(name)) for name, weight in weights.items()
-                }
-            return exact_spectra(weights, method=self._method, accuracy=self._accuracy)
-        except NumericalError as error:
-            raise NumericalError(f"step {step}, {error}") from error
+        if self._method == "adaptive":
+            return self._adaptive.read(weights, step=step, top=top)
+        if self._method == "slq":
+            return _estimated(weights, step=step)
+        return exact_spectra(weights, method=self._method, accuracy=self._accuracy, step=step)
 
-    def _one(self, name: str, weight: torch.Tensor, step: int, top: torch.Tensor | None) -> Spectrum:
-        try:
-            if self._method == "slq":
-                return slq_spectrum(weight)
-            return self._adaptive_of(name).read(weight, step=step, top=top)
-        except NumericalError as error:
-            raise NumericalError(f"layer {name}: {error}") from error
 
-    def _adaptive_of(self, name: str) -> AdaptiveSpectrum:
-        if name not in self._adaptive:
-            self._adaptive[name] = self._new_adaptive()
-        return self._adaptive[name]
-
-    def _new_adaptive(self) -> AdaptiveSpectrum:
-        return AdaptiveSpectrum(tolerance=TOLERANCE if self._accuracy is None else self._accuracy)
+def _estimated(weights: Mapping[str, torch.Tensor], *, step: int) -> dict[str, Spectrum]:
+    """By quadrature, each distinct weight once."""
+    found: dict[tuple[object, ...], Spectrum] = {}
+    for name, weight in weights.items():
+        if identity(weight) not in found:
+            with at_layer(name, step=step):
+                found[identity(weight)] = slq_spectrum(weight)
+    return {name: found[identity(weight)] for name, weight in weights.items()}

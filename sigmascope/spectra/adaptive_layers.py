@@ -1,0 +1,80 @@
+"""Adaptive spectra of all layers of a model, whose decompositions fall on different batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from sigmascope.spectra.adaptive import TOLERANCE, AdaptiveSpectrum, check_tolerance
+from sigmascope.spectra.batched import exact_spectra
+from sigmascope.spectra.exact import Spectrum, check_accuracy, check_method
+from sigmascope.spectra.layer_errors import at_layer
+
+
+class AdaptiveSpectra:
+    """:class:`AdaptiveSpectrum` of every layer of a model.
+
+    Layers that would come due together in the next batches are decomposed one by one from now on, so that no
+    batch waits for all of them; the first batch decomposes all.
+
+    Args and errors: as there.
+    """
+
+    def __init__(
+        self, *, tolerance: float = TOLERANCE, method: str = "auto", accuracy: float | None = None
+    ) -> None:
+        self._tolerance = check_tolerance(tolerance)
+        self._method, self._accuracy = check_method(method), check_accuracy(accuracy)
+        self._layers: dict[str, AdaptiveSpectrum] = {}
+
+    @torch.no_grad()
+    def read(
+        self,
+        weights: Mapping[str, torch.Tensor],
+        *,
+        step: int,
+        top: Mapping[str, torch.Tensor] | None = None,
+    ) -> dict[str, Spectrum]:
+        """The spectrum of every weight at ``step``, exact or foreseen, by layer.
+
+        Args:
+            weights: by layer; a layer may be left out of a call, and a new one may join.
+            step: batches made so far; greater than in the call before.
+            top: the largest values of some layers, descending, as a tracker has them.
+
+        Raises:
+            InvalidValueError: a weight has changed its shape since the last call, or is no real matrix.
+            NumericalError: NaN or infinity. Both messages name the layer and the step.
+        """
+        given = {} if top is None else top
+        moved = {name: self._moved(name, weight, step=step) for name, weight in weights.items()}
+        chosen = {name: weights[name] for name in due(moved)}
+        found = exact_spectra(chosen, method=self._method, accuracy=self._accuracy, step=step)
+        for name, spectrum in found.items():
+            self._layers[name].anchor(spectrum, weights[name], step=step, top=given.get(name))
+        return {
+            name: found.get(name) or self._layers[name].foreseen(step, given.get(name)) for name in weights
+        }
+
+    def _moved(self, name: str, weight: torch.Tensor, *, step: int) -> tuple[float, float]:
+        if name not in self._layers:
+            self._layers[name] = AdaptiveSpectrum(tolerance=self._tolerance)
+        with at_layer(name, step=step):
+            return self._layers[name].move(weight)
+
+
+def due(moved: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Layers to decompose now, from the share of its way that each has gone and will go in the next batch.
+
+    All that are past their way. If there are none, the most advanced one where more layers come due within
+    some number of batches than there are batches: put off, two of them would fall together.
+    """
+    late = [
+        name for name, (gone, _) in moved.items() if not gone <= 1.0
+    ]  # NaN decomposes, and is named there
+    if late:
+        return late
+    waits = sorted((1.0 - gone) / pace for gone, pace in moved.values() if pace > 0)
+    crowded = any(wait < place for place, wait in enumerate(waits))
+    return [max(moved, key=lambda name: moved[name][0])] if crowded else []

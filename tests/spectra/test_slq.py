@@ -1,0 +1,80 @@
+"""Lanczos quadrature against decompositions, on sizes where it does not fall back on one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sigmascope.errors import NumericalError
+from sigmascope.spectra import slq_spectrum
+
+ROWS, COLUMNS = 900, 700
+
+
+def gaussian(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) / shape[-1] ** 0.5
+
+
+def spiked() -> torch.Tensor:
+    W = gaussian(ROWS, COLUMNS)
+    for strength in (4.0, 5.0, 40.0):
+        W += strength * torch.outer(gaussian(ROWS, seed=int(strength)), gaussian(COLUMNS, seed=9))
+    return W
+
+
+def decaying() -> torch.Tensor:
+    basis = torch.linalg.qr(gaussian(ROWS, COLUMNS)).Q
+    return basis * (10 * torch.arange(1, COLUMNS + 1) ** -0.5).clamp(min=0.5) + 0.1 * gaussian(ROWS, COLUMNS)
+
+
+def kolmogorov(one: torch.Tensor, other: torch.Tensor) -> float:
+    a, b = (np.sort(values.double().numpy()) for values in (one, other))
+    points = np.concatenate([a, b])
+    below = [np.searchsorted(values, points, side="right") / len(values) for values in (a, b)]
+    return float(np.abs(below[0] - below[1]).max())
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [gaussian(ROWS, COLUMNS), spiked(), decaying(), gaussian(COLUMNS, ROWS).half()],
+    ids=["noise", "outliers", "decay", "wide half precision"],
+)
+def test_distribution_and_largest_values(weight: torch.Tensor) -> None:
+    seen, truth = slq_spectrum(weight), torch.linalg.svdvals(weight.double())
+    assert seen.method == "slq"
+    assert seen.values.shape == truth.shape
+    assert (seen.values.diff() <= 0).all()
+    torch.testing.assert_close(seen.values[:5].double(), truth[:5], rtol=1e-5, atol=0)
+    # 12 starts: chance leaves sqrt(1 / (2 * 700 * 12)) = 0.008 midway, at most three times that
+    assert kolmogorov(seen.values, truth) < 0.025
+    assert float((seen.values - truth).abs().max()) <= 2 * seen.error_bound  # an estimate
+
+
+def test_low_rank() -> None:
+    weight = gaussian(ROWS, 30) @ gaussian(30, COLUMNS, seed=1)
+    seen, truth = slq_spectrum(weight), torch.linalg.svdvals(weight.double())
+    torch.testing.assert_close(seen.values[:5].double(), truth[:5], rtol=1e-5, atol=0)
+    assert float((seen.values[32:]).max()) < 1e-2 * float(truth[0])
+
+
+def test_zero_and_constant_weights() -> None:
+    assert not slq_spectrum(torch.zeros(ROWS, COLUMNS)).values.any()
+    seen = slq_spectrum(torch.ones(ROWS, COLUMNS))
+    assert float(seen.values[0]) == pytest.approx((ROWS * COLUMNS) ** 0.5, rel=1e-5)
+    assert float(seen.values[1:].max()) < 1e-2 * float(seen.values[0])
+
+
+def test_randomness_is_its_own() -> None:
+    before = torch.get_rng_state()
+    one, again, other = (slq_spectrum(gaussian(ROWS, COLUMNS), seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(one.values, again.values)
+    assert not torch.equal(one.values, other.values)
+
+
+def test_nan_is_reported() -> None:
+    weight = gaussian(ROWS, COLUMNS)
+    weight[5, 5] = float("nan")
+    with pytest.raises(NumericalError, match="1 of 630000 weights"):
+        slq_spectrum(weight)
