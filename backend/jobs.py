@@ -46,4 +46,4 @@ def default_name(spec: Job) -> str:
         return f"{spec.process.replace('_', '-')} {spec.m}x{spec.n}{form}"
     if isinstance(spec, SweepSpec):
         return f"{spec.base.preset or spec.base.model.kind} over {spec.field}"
-    return f"forecast of {spec.run}" if isinstance(spec, ForecastSpec) else "claims"
+    return f"Forecasts of {spec.run}" if isinstance(spec, ForecastSpec) else "claims"
