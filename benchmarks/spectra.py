@@ -140,12 +140,12 @@ def naive(model: Mlp, _sink: MemorySink) -> Callable[[int, str], None]:
 
 
 def recording(spectra: str) -> Callable[[Mlp, MemorySink], Callable[[int, str], None]]:
-    """Spectra and the subspace tracker; laws and noise are left to those who want them."""
+    """Spectra and the subspace tracker; laws, forces and noise are left to those who want them."""
 
     def start(model: Mlp, sink: MemorySink) -> Callable[[int, str], None]:
         recorder = Recorder(
             model, sink, sample_count=10_000, learning_rate=LEARNING_RATE, predictors=("subspace",),
-            spectra=spectra, laws_every=0, noise_every=0,
+            spectra=spectra, laws_every=0, modes_every=0, noise_every=0,
         )  # fmt: skip
         recorder.record(0)
         return lambda step, when: recorder.observe() if when == "before" else recorder.record(step)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 import torch
@@ -16,6 +16,8 @@ from sigmascope.records import GradientNoise
 from sigmascope.theory.anisotropic import step_variance
 from sigmascope.theory.noise import beta1, diffusion, gradient_variance
 
+# A scale as close to 1 as this is 1, and rounding.
+_ROUNDING = 1e-3
 # Input x and output gradient delta of each use of a layer in one pass, by the forward call that made it.
 Uses = dict[object, tuple[torch.Tensor, torch.Tensor]]
 
@@ -36,22 +38,31 @@ class GradientNoiseMeter:
 
     Requires: a loss averaged (not summed) over samples, the sample index first in every layer's input, and
     ``zero_grad`` before each backward pass, so that ``weight.grad`` is that of one batch. A layer used
-    several times in one pass counts as one with so many more positions.
+    several times in one pass counts as one with so many more positions. Where ``weight.grad`` has been
+    scaled since (clipped), the samples' gradients are scaled alike: the noise is that of the step.
 
     Args:
         layers: linear layers by name.
         sample_count: N, the size of the data set that batches are drawn from.
+        rows: (first, one past the last) of the rows that are meant, by name, where it is not all of them.
 
     Raises:
         InvalidValueError: N below 1.
     """
 
-    def __init__(self, layers: Mapping[str, nn.Linear], *, sample_count: int) -> None:
+    def __init__(
+        self,
+        layers: Mapping[str, nn.Linear],
+        *,
+        sample_count: int,
+        rows: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+    ) -> None:
         if sample_count < 1:
             raise InvalidValueError(
                 f"sample_count must be at least 1, got {sample_count}: pass the size of the training set"
             )
         self._layers = dict(layers)
+        self._rows = {name: slice(*rows[name]) if name in rows else slice(None) for name in layers}
         self._sample_count = sample_count
         self._uses: dict[str, Uses] = {name: {} for name in layers}
         self._handles = [self._watch(name, layer) for name, layer in self._layers.items()]
@@ -84,8 +95,8 @@ class GradientNoiseMeter:
             NumericalError: a gradient holds NaN or infinity; the message names the layer.
         """
         measured = {}
-        for name, layer in self._layers.items():
-            gradient = layer.weight.grad
+        for name in self._layers:
+            gradient = self._gradient(name)
             if self._uses[name] and gradient is not None:
                 x, delta = self._by_sample(name)
                 if len(x) > 1:
@@ -101,22 +112,25 @@ class GradientNoiseMeter:
 
         eta^2 (1 - B/N) / B times the variance over samples of u_k^T g_i v_k, which needs the projections of
         delta and x alone: O(B (m + n) k). ``modes`` holds U (m, k) and V (n, k) of W turned so that m >= n.
-        Ask before :meth:`measure`, which forgets the batch; layers are left out as there.
+        Ask before :meth:`measure`, which forgets the batch; layers are left out as there, and so are
+        those that are not watched.
 
         Raises:
             InvalidValueError: as :meth:`measure`.
         """
         variances = {}
         for name, (left, right) in modes.items():
-            if not self._uses[name] or self._layers[name].weight.grad is None:
+            gradient = self._gradient(name) if self._uses.get(name) else None
+            if gradient is None:
                 continue
             x, delta = self._by_sample(name)
             batch = len(x)
             if batch < 2:
                 continue
-            rows, columns = self._layers[name].weight.shape
+            rows, columns = gradient.shape
             of_delta, of_x = (left, right) if rows >= columns else (right, left)
             along = batch * ((delta @ of_delta) * (x @ of_x)).sum(1)  # (B, k)
+            along *= _scale(x, delta, gradient)
             scale = step_variance(learning_rate=1.0, batch_size=batch, samples=self._sample_count)
             variances[name] = scale * learning_rate**2 * along.var(0)
         return variances
@@ -139,6 +153,11 @@ class GradientNoiseMeter:
 
         return layer.register_forward_hook(after_forward)
 
+    def _gradient(self, name: str) -> torch.Tensor | None:
+        """(rows, columns): the batch gradient of the rows that are meant."""
+        gradient = self._layers[name].weight.grad
+        return None if gradient is None else gradient[self._rows[name]]
+
     def _by_sample(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs (B, T, columns) and deltas (B, T, rows), the positions of all uses side by side."""
         uses = list(self._uses[name].values())
@@ -150,7 +169,7 @@ class GradientNoiseMeter:
             )
         xs = [x.reshape(len(x), -1, x.shape[-1]) for x, _ in uses]
         deltas = [delta.reshape(len(delta), -1, delta.shape[-1]) for _, delta in uses]
-        return torch.cat(xs, dim=1).float(), torch.cat(deltas, dim=1).float()
+        return torch.cat(xs, dim=1).float(), torch.cat(deltas, dim=1)[..., self._rows[name]].float()
 
     def _noise(
         self,
@@ -162,7 +181,8 @@ class GradientNoiseMeter:
         learning_rate: float,
     ) -> GradientNoise:
         batch = len(x)
-        sum_of_squares = batch**2 * float(_squared_norms(x, delta).double().sum())
+        scale = _scale(x, delta, gradient)
+        sum_of_squares = (scale * batch) ** 2 * float(_squared_norms(x, delta).double().sum())
         gradient_norm = float(torch.linalg.vector_norm(gradient, dtype=torch.float32))
         if not math.isfinite(sum_of_squares) or not math.isfinite(gradient_norm):
             raise NumericalError(f"layer {name}: the gradient holds NaN or infinity; lower the learning rate")
@@ -180,6 +200,21 @@ class GradientNoiseMeter:
     def _forget(self) -> None:
         for uses in self._uses.values():
             uses.clear()
+
+
+def _scale(x: torch.Tensor, delta: torch.Tensor, gradient: torch.Tensor) -> float:
+    """The c in ``gradient`` = c sum_it delta_it x_it^T: below 1 where the gradient was clipped, else 1.
+
+    Both sides are looked at along one pair of vectors, a and b = gradient^T a, so that the sum, as large a
+    product as the backward pass, is not formed.
+    """
+    a = gradient.float() @ x.mean((0, 1))
+    b = gradient.float().T @ a
+    summed = float(((delta @ a) * (x @ b)).sum(dtype=torch.float64))
+    if summed == 0.0 or not math.isfinite(summed):
+        return 1.0
+    found = float(b.square().sum(dtype=torch.float64)) / summed
+    return 1.0 if abs(found - 1.0) < _ROUNDING else found
 
 
 def _squared_norms(x: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:

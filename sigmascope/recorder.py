@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -10,22 +10,24 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sigmascope.errors import InvalidValueError, NumericalError
+from sigmascope.errors import InvalidValueError
 from sigmascope.gradient_noise import GradientNoiseMeter
-from sigmascope.prediction.predictor import Predictor
-from sigmascope.prediction.registry import DEFAULT_PREDICTORS, make_predictor
-from sigmascope.prediction.subspace import Subspace
+from sigmascope.prediction.products import times
+from sigmascope.prediction.registry import DEFAULT_PREDICTORS
+from sigmascope.prediction.subspace import Modes
 from sigmascope.prediction.update import measured_update, planned_updates
 from sigmascope.records import GradientNoise, LayerRecord, LayerShape, ModeUpdate, StepRecord
 from sigmascope.sinks import Sink
 from sigmascope.spectra.exact import Spectrum
+from sigmascope.spectra.matrices import WeightMatrix, weight_matrices
 from sigmascope.spectra.orientation import tall
 from sigmascope.spectra.reader import SpectraReader
 from sigmascope.theory.law_fit import LawFit, fit_laws
+from sigmascope.trackers import Trackers
 
 
 class Recorder:
-    """Records every 2-d weight matrix of a model's linear layers while it trains.
+    """Records the weight matrices of a model while it trains.
 
     The user's loop stays the user's; three calls are added::
 
@@ -47,16 +49,23 @@ class Recorder:
         model: any module; a weight shared by several layers is recorded once, under the first name.
         sink: where records go.
         sample_count: N, the size of the data set that batches are drawn from (for the gradient noise).
+        matrices: which weights, by the names that they are recorded under; all that
+            :func:`sigmascope.spectra.weight_matrices` finds unless given. Linear layers, convolutions
+            (unfolded) and attention are; :func:`sigmascope.spectra.split_qkv` takes projections apart.
         learning_rate: of plain SGD, for ``observe`` without an optimizer.
         top_k: singular values that predictors follow; min(top_k, n) in a layer that has only n.
         predictors: names out of ``sigmascope.prediction.PREDICTORS``.
+        reanchor_every: batches after which predictors start anew at the true weights; 0 for never.
         spectra: method of :class:`sigmascope.spectra.SpectraReader`; ``adaptive`` costs least.
         accuracy: of the spectra, as there.
         laws_every: steps between two fits of the laws; 0 for none.
-        noise_every: batches between two measurements of the gradient noise; 0 for none.
+        modes_every: batches between two looks at what G does along the top modes, which forces and forecasts
+            by the paper's equation are made of; 0 for none. They need the predictor ``subspace``.
+        noise_every: batches between two measurements of the gradient noise; 0 for none. Linear layers alone
+            have one.
 
     Raises:
-        InvalidValueError: no linear layer in the model, or an argument outside its domain.
+        InvalidValueError: no weight matrix in the model, or an argument outside its domain.
         NumericalError: a weight is NaN or infinite at the start.
     """
 
@@ -66,39 +75,48 @@ class Recorder:
         sink: Sink,
         *,
         sample_count: int,
+        matrices: Mapping[str, WeightMatrix] | None = None,
         learning_rate: float | None = None,
         top_k: int = 8,
         predictors: Sequence[str] = DEFAULT_PREDICTORS,
+        reanchor_every: int = 0,
         spectra: str = "auto",
         accuracy: float | None = None,
         laws_every: int = 1,
+        modes_every: int = 1,
         noise_every: int = 1,
     ) -> None:
         if top_k < 1:
             raise InvalidValueError(
                 f"top_k must be at least 1, got {top_k}: follow one singular value or more"
             )
-        for argument, value in (("laws_every", laws_every), ("noise_every", noise_every)):
-            if value < 0:
-                raise InvalidValueError(f"{argument} must be at least 0, got {value}; 0 means never")
-        self._laws_every, self._noise_every = laws_every, noise_every
+        self._laws_every = _cadence("laws_every", laws_every)
+        self._modes_every = _cadence("modes_every", modes_every)
+        self._noise_every = _cadence("noise_every", noise_every)
         self._sink, self._batches = sink, 0
         self._spectra = SpectraReader(spectra, accuracy=accuracy)
         self._learning_rate = learning_rate
-        self._linears = _linear_layers(model)
+        self._matrices = dict(weight_matrices(model) if matrices is None else matrices)
+        weights = self._weights()
         self.layers: tuple[LayerShape, ...] = tuple(
-            _shape_of(name, layer.weight) for name, layer in self._linears.items()
+            _shape_of(name, weight) for name, weight in weights.items()
         )
-        self._trackers = {
-            shape.name: self._start_trackers(shape, predictors=predictors, top_k=top_k)
-            for shape in self.layers
-        }
+        self._trackers = Trackers(
+            weights,
+            predictors=predictors,
+            top_k=top_k,
+            reanchor_every=_cadence("reanchor_every", reanchor_every),
+        )
         self._noise: dict[str, GradientNoise] = {}
         self._modes: dict[str, ModeUpdate] = {}
-        # weights before a step of an optimizer whose step only shows when it is done
-        self._before: dict[str, torch.Tensor] = {}
+        # weights before a step that only shows when it is done, and their top modes
+        self._waiting: dict[str, tuple[torch.Tensor, Modes | None]] = {}
         self._fits: dict[str, LawFit] = {}
-        self._meter = GradientNoiseMeter(self._linears, sample_count=sample_count)
+        self._meter = GradientNoiseMeter(
+            _linears(self._matrices),
+            sample_count=sample_count,
+            rows={name: matrix.rows for name, matrix in self._matrices.items() if matrix.rows},
+        )
 
     def __enter__(self) -> Recorder:
         return self
@@ -119,9 +137,10 @@ class Recorder:
         """Read the gradients of one batch; call it after ``backward`` and before the optimizer's step.
 
         Predictors advance by the weight change G of the batch. Of torch.optim.SGD it is known beforehand,
-        momentum and weight decay included; of any other optimizer it is W after minus W before, and
-        predictors wait for ``record``. Without an optimizer it is -learning_rate * grad. A layer without a
-        gradient does not move, and neither do its predictors.
+        momentum and weight decay included; without an optimizer it is -learning_rate * grad. Of any other
+        optimizer, and of weights in half precision, whose sum with G is rounded by more than G itself, it is
+        W after minus W before, and predictors wait for ``record``. A layer without a gradient does not move,
+        and neither do its predictors.
 
         Args:
             optimizer: the one that is about to step.
@@ -134,18 +153,26 @@ class Recorder:
             NumericalError: a gradient holds NaN or infinity; the message names the layer.
         """
         rate = self._rate(optimizer, learning_rate)
-        trained = {name: weight for name, weight in self._weights().items() if weight.grad is not None}
+        weights = self._weights()
+        trained = [name for name in weights if self._matrices[name].weight().grad is not None]
         modes = self._current_modes(trained)
-        along: dict[str, torch.Tensor] = {}
-        if self._noise_every and self._batches % self._noise_every == 0:
-            along = self._meter.variance_along(modes, learning_rate=rate)
+        variance: dict[str, torch.Tensor] = {}
+        if _due(self._noise_every, self._batches):
+            sides = {name: (found.left, found.right) for name, found in modes.items()}
+            variance = self._meter.variance_along(sides, learning_rate=rate)
             self._noise = self._meter.measure(learning_rate=rate)
         self._batches += 1
-        if optimizer is not None and type(optimizer) is not torch.optim.SGD:
-            self._before = {name: weight.detach().clone() for name, weight in trained.items()}
-            return
-        for name, G in _changes(optimizer, trained, rate).items():
-            self._advance(name, G, modes=modes.get(name), variance=along.get(name))
+        foreseen = [name for name in trained if _foreseeable(weights[name], optimizer)]
+        for name in foreseen:  # one change at a time: its memory serves the next, and stays in the caches
+            G = self._change(name, optimizer, rate=rate)
+            if G is None:
+                continue
+            if name in modes:
+                self._modes[name] = _update_along(modes[name], G, variance.get(name))
+            self._trackers.advance(name, G, weights=weights[name])
+        self._waiting = {
+            name: (weights[name].clone(), modes.get(name)) for name in trained if name not in foreseen
+        }
 
     @torch.no_grad()
     def record(self, step: int, metrics: Mapping[str, float] | None = None) -> None:
@@ -162,29 +189,20 @@ class Recorder:
         if step < 0:
             raise InvalidValueError(f"step must be at least 0, got {step}: 0 is before the first batch")
         weights = self._weights()
-        for name, before in self._before.items():
-            self._advance(name, measured_update(before, weights[name]), modes=None, variance=None)
-        self._before = {}
-        spectra = self._spectra.read(weights, step=step, top=self._tracked())
+        for name, (before, modes) in self._waiting.items():
+            G = measured_update(before, weights[name])
+            if modes is not None:
+                self._modes[name] = _update_along(modes, G, None)
+            self._trackers.advance(name, G, weights=before)
+        self._waiting = {}
+        spectra = self._spectra.read(weights, step=step, top=self._trackers.largest())
         layers = {shape.name: self._record_layer(shape, step, spectra[shape.name]) for shape in self.layers}
         self._sink.write(StepRecord(step=step, metrics=dict(metrics or {}), layers=layers))
         self._noise, self._modes = {}, {}
 
-    def _weights(self) -> dict[str, nn.Parameter]:
-        """The weights by layer; InvalidValueError where one is gone or has changed its shape."""
-        weights = {}
-        for shape in self.layers:
-            weight = getattr(self._linears[shape.name], "weight", None)
-            if not isinstance(weight, nn.Parameter):
-                raise InvalidValueError(f"layer {shape.name} has no weight any more; build a new Recorder")
-            rows, columns = weight.shape
-            if (max(rows, columns), min(rows, columns)) != (shape.m, shape.n):
-                raise InvalidValueError(
-                    f"layer {shape.name} changed its shape from {shape.m}x{shape.n} to {rows}x{columns}; "
-                    "build a new Recorder"
-                )
-            weights[shape.name] = weight
-        return weights
+    def _weights(self) -> dict[str, torch.Tensor]:
+        """The matrices by name; InvalidValueError where one is gone or has changed its shape."""
+        return {name: matrix.tensor() for name, matrix in self._matrices.items()}
 
     def _rate(self, optimizer: torch.optim.Optimizer | None, learning_rate: float | None) -> float:
         if optimizer is not None:
@@ -197,52 +215,23 @@ class Recorder:
             )
         return self._learning_rate
 
-    def _current_modes(self, names: Iterable[str]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-        """Left and right singular vectors of the top k, where a tracker has them."""
-        found = {}
-        for name in names:
-            for tracker in self._trackers[name]:
-                if isinstance(tracker, Subspace):
-                    modes = tracker.modes()
-                    found[name] = (modes.left, modes.right)
-        return found
+    def _current_modes(self, layers: Sequence[str]) -> dict[str, Modes]:
+        """The top modes before this batch, where they are wanted and a tracker has them."""
+        if not _due(self._modes_every, self._batches):
+            return {}
+        found = {name: self._trackers.modes(name) for name in layers}
+        return {name: modes for name, modes in found.items() if modes is not None}
 
-    def _start_trackers(
-        self, shape: LayerShape, *, predictors: Sequence[str], top_k: int
-    ) -> tuple[Predictor, ...]:
-        trackers = tuple(make_predictor(name, k=min(top_k, shape.n)) for name in predictors)
-        for tracker in trackers:
-            tracker.start(self._linears[shape.name].weight)
-        return trackers
-
-    def _advance(
-        self,
-        name: str,
-        G: torch.Tensor,
-        *,
-        modes: tuple[torch.Tensor, torch.Tensor] | None,
-        variance: torch.Tensor | None,
-    ) -> None:
-        if modes is not None:
-            left, right = modes
-            projected = ((tall(G) @ right) * left).sum(0)
-            self._modes[name] = ModeUpdate(
-                _numpy(projected.cpu()), None if variance is None else _numpy(variance.cpu())
-            )
-        try:
-            for tracker in self._trackers[name]:
-                tracker.step(G)
-        except NumericalError as error:
-            raise NumericalError(f"layer {name}: {error}") from error
-
-    def _tracked(self) -> dict[str, torch.Tensor]:
-        """The top k that a tracker vouches for."""
-        return {
-            name: tracker.singular_values
-            for name, trackers in self._trackers.items()
-            for tracker in trackers
-            if isinstance(tracker, Subspace)
-        }
+    def _change(
+        self, name: str, optimizer: torch.optim.Optimizer | None, *, rate: float
+    ) -> torch.Tensor | None:
+        """The weight change of this batch; None where the optimizer leaves the weight alone."""
+        weight = self._matrices[name].weight()
+        if optimizer is not None:
+            change = planned_updates(optimizer, {name: weight}).get(name)
+        else:
+            change = None if weight.grad is None else -rate * weight.grad
+        return None if change is None else self._matrices[name].view(change)
 
     def _record_layer(self, shape: LayerShape, step: int, spectrum: Spectrum) -> LayerRecord:
         values = _numpy(spectrum.values)
@@ -251,10 +240,10 @@ class Recorder:
             singular_values=values,
             method=spectrum.method,
             error_bound=spectrum.error_bound,
-            trajectories={t.name: _numpy(t.singular_values) for t in self._trackers[shape.name]},
-            law_fit=self._fit(shape, step, values, noise)
-            if self._laws_every and step % self._laws_every == 0
-            else None,
+            trajectories={
+                name: _numpy(predicted) for name, predicted in self._trackers.trajectories(shape.name).items()
+            },
+            law_fit=self._fit(shape, step, values, noise) if _due(self._laws_every, step) else None,
             noise=noise,
             modes=self._modes.get(shape.name),
         )
@@ -281,29 +270,31 @@ class Recorder:
         return fit
 
 
-def _changes(
-    optimizer: torch.optim.Optimizer | None, weights: Mapping[str, torch.Tensor], rate: float
-) -> dict[str, torch.Tensor]:
-    """The weight change of this batch by layer."""
-    if optimizer is not None:
-        return planned_updates(optimizer, weights)
-    return {name: -rate * weight.grad for name, weight in weights.items() if weight.grad is not None}
+def _cadence(argument: str, value: int) -> int:
+    if value < 0:
+        raise InvalidValueError(f"{argument} must be at least 0, got {value}; 0 means never")
+    return value
 
 
-def _linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
-    """The linear layers by module path, in network order, each weight once."""
-    layers: dict[str, nn.Linear] = {}
-    seen: set[int] = set()
-    for path, module in model.named_modules():
-        if isinstance(module, nn.Linear) and id(module.weight) not in seen:
-            seen.add(id(module.weight))
-            layers[path or "linear"] = module
-    if not layers:
-        raise InvalidValueError(
-            f"{type(model).__name__} has no torch.nn.Linear layer, so there is no weight matrix to record; "
-            "pass a model that has one"
-        )
-    return layers
+def _due(every: int, count: int) -> bool:
+    return every > 0 and count % every == 0
+
+
+def _foreseeable(weight: torch.Tensor, optimizer: torch.optim.Optimizer | None) -> bool:
+    """Whether the change of ``weight`` is known before the step."""
+    exact = weight.dtype in (torch.float32, torch.float64)
+    return exact and (optimizer is None or type(optimizer) is torch.optim.SGD)
+
+
+def _linears(matrices: Mapping[str, WeightMatrix]) -> dict[str, nn.Linear]:
+    """The linear layers, of whose gradients the noise can be measured."""
+    return {name: matrix.module for name, matrix in matrices.items() if isinstance(matrix.module, nn.Linear)}
+
+
+def _update_along(modes: Modes, G: torch.Tensor, variance: torch.Tensor | None) -> ModeUpdate:
+    """u_k^T G v_k, and the variance that sampling gives it."""
+    projected = (times(tall(G), modes.right) * modes.left).sum(0)
+    return ModeUpdate(_numpy(projected.cpu()), None if variance is None else _numpy(variance.cpu()))
 
 
 def _shape_of(name: str, weight: torch.Tensor) -> LayerShape:

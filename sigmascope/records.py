@@ -47,7 +47,7 @@ class ModeUpdate:
 
     ``projected`` is u_k^T G v_k, G the weight change of the batch: to first order the change of sigma_k.
     ``noise_variance`` is the variance that sampling the batch gives it, from per-sample gradients; None where
-    these were not to be had (a batch of one sample).
+    these were not to be had (a batch of one sample, no linear layer) or do not make G alone (not plain SGD).
     """
 
     projected: NDArray[np.float32]

@@ -238,3 +238,21 @@ def test_a_batch_of_one_has_no_variance_along_modes() -> None:
         torch.autograd.backward(cross_entropy(model(x), y))
         modes = {"0": (torch.eye(9)[:, :2], torch.eye(7)[:, :2])}
         assert meter.variance_along(modes, learning_rate=0.1) == {}
+
+
+def test_clipping_scales_the_noise_with_the_gradient(model: nn.Module) -> None:
+    """Noise strengths are of second order in the gradients; a clipped batch is a scaled one."""
+    x, y = data(model, 16)
+    measured = []
+    for factor in (1.0, 0.25):
+        model.zero_grad()
+        with GradientNoiseMeter(linears(model), sample_count=100) as meter:
+            cross_entropy(model(x), y).backward()
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    if parameter.grad is not None:
+                        parameter.grad *= factor
+            measured.append(meter.measure(learning_rate=0.1))
+    for name, free in measured[0].items():
+        assert measured[1][name].beta1 == pytest.approx(free.beta1 / 16, rel=1e-3)
+        assert measured[1][name].diffusion == pytest.approx(free.diffusion / 16, rel=1e-3)

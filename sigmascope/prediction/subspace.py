@@ -185,6 +185,15 @@ class Subspace:
         """(k,) float32 on the CPU, descending. See Predictor."""
         return descending_on_cpu(None if self._shape is None else self._ritz[: self.k])
 
+    @property
+    def ritz_values(self) -> torch.Tensor:
+        """(t,) float32 on the CPU, descending, t >= k: those of every tracked vector.
+
+        Never above the true values; beyond k they lag behind, the last ones most.
+        """
+        kept = max(self.k, self._basis.shape[1])
+        return descending_on_cpu(None if self._shape is None else self._ritz[:kept])
+
     @torch.no_grad()
     def modes(self) -> Modes:
         """The leading k Ritz triplets after the latest step, or of W_0 before the first.

@@ -10,10 +10,13 @@ from types import MappingProxyType
 import torch
 
 from sigmascope.errors import InvalidValueError, NumericalError
+from sigmascope.spectra.lapack import gram_eigenvalues
 from sigmascope.spectra.orientation import tall
 
 # Up to this many singular values a decomposition takes well under a millisecond either way.
 _SMALL = 64
+# From more values on, scipy's LAPACK is faster than torch's.
+_LARGE = 512
 # relative to sigma_max: what is asked of ``auto`` otherwise, and what the methods keep on full-rank weights
 _USUAL_ACCURACY, _GRAM_ACCURACY, _SVD_ACCURACY = 1e-3, 2e-4, 1e-5
 
@@ -155,10 +158,17 @@ def _svd(matrix: torch.Tensor) -> torch.Tensor:
 def _gram(matrix: torch.Tensor) -> torch.Tensor:
     # Scaled first: squares of very large or very small weights leave the range of float32.
     scale = matrix.abs().amax((-2, -1), keepdim=True).clamp(min=torch.finfo(matrix.dtype).tiny)
-    scaled = matrix / scale
-    eigenvalues: torch.Tensor = torch.linalg.eigvalsh(scaled.mT @ scaled)  # ascending, (..., n)
+    eigenvalues = _gram_eigenvalues(matrix / scale)
     # Rounding may leave eigenvalues of a singular matrix slightly negative.
     return eigenvalues.flip(-1).clamp(min=0.0).sqrt() * scale[..., 0]
+
+
+def _gram_eigenvalues(matrix: torch.Tensor) -> torch.Tensor:
+    """Of W^T W, ascending, (..., n)."""
+    if matrix.device.type != "cpu" or matrix.shape[-1] <= _LARGE or matrix.dtype not in _LAPACK_TYPES:
+        found: torch.Tensor = torch.linalg.eigvalsh(matrix.mT @ matrix)
+        return found
+    return torch.from_numpy(gram_eigenvalues(matrix.numpy()))
 
 
 def _gram64(matrix: torch.Tensor) -> torch.Tensor:
@@ -175,6 +185,7 @@ def _error_bound(values: torch.Tensor, method: str, *, rows: int) -> float:
     return bound
 
 
+_LAPACK_TYPES = (torch.float32, torch.float64)
 METHODS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = MappingProxyType(
     {"svd": _svd, "gram": _gram, "gram64": _gram64}
 )

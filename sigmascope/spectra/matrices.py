@@ -52,6 +52,14 @@ class WeightMatrix:
         Raises:
             InvalidValueError: the layer has lost its weight, or the weight has changed its shape.
         """
+        return self.view(self.weight())
+
+    def weight(self) -> torch.Tensor:
+        """What is stored: the parameter that is trained.
+
+        Raises:
+            InvalidValueError: as for :meth:`tensor`.
+        """
         weight = _held(self.module, self.attribute)
         if weight is None:
             raise InvalidValueError(
@@ -62,7 +70,11 @@ class WeightMatrix:
                 f"layer {self.name} changed the shape of its {self.attribute} from {tuple(self.stored)} to "
                 f"{tuple(weight.shape)}; collect the model's matrices anew"
             )
-        matrix = _unfolded(self.module, weight.detach())
+        return weight
+
+    def view(self, stored: torch.Tensor) -> torch.Tensor:
+        """(rows, columns), detached: what this matrix is of the weight's gradient, or of its change."""
+        matrix = _unfolded(self.module, stored.detach())
         return matrix if self.rows is None else matrix[slice(*self.rows)]
 
 
@@ -104,7 +116,7 @@ def weight_matrices(
             found[matrix.name] = matrix
     if not found:
         raise InvalidValueError(
-            f"{type(model).__name__} has no weight matrix of kind {' or '.join(kinds)}; pass a model that has"
+            f"{type(model).__name__} has no weight matrix of kind {', '.join(kinds)}; pass one that has"
         )
     return MappingProxyType(found)
 

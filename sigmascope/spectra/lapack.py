@@ -1,0 +1,121 @@
+"""Eigenvalues of A^T A by scipy's LAPACK, called without Python's lock, on one thread.
+
+- ``scipy.linalg.eigh`` holds the lock, so that matrices could not be decomposed side by side.
+- ``torch.linalg.eigvalsh`` takes 1.4 to 2 times as long for more than 512 values.
+- OpenBLAS's other threads spin on after a call and take the cores from torch's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cython_blas, cython_lapack
+from threadpoolctl import ThreadpoolController
+
+from sigmascope.errors import NumericalError
+
+
+def gram_eigenvalues(array: NDArray[Any]) -> NDArray[Any]:
+    """Of A^T A, ascending, (n,), in the precision of A.
+
+    Args:
+        array: A (m, n), float32 or float64, finite; contiguous by rows or by columns, else it is copied.
+
+    Raises:
+        NumericalError: the iteration did not converge.
+    """
+    with _one_thread:
+        return _eigenvalues(_gram(array))
+
+
+def _gram(array: NDArray[Any]) -> NDArray[Any]:
+    """(n, n) by columns: A^T A in the upper triangle; the rest is not set."""
+    m, n = array.shape
+    if array.flags.f_contiguous:
+        transposed, leading = b"T", m
+    else:  # what lies by rows is its transpose by columns: no copy
+        array, transposed, leading = np.ascontiguousarray(array), b"N", n
+    found = np.zeros((n, n), dtype=array.dtype, order="F")
+    one, zero = np.ones(1, array.dtype), np.zeros(1, array.dtype)
+    _routine(cython_blas, f"{_letter(array)}syrk", arguments=10)(
+        *(b"U", transposed, _int(n), _int(m)),
+        *(one.ctypes, array.ctypes, _int(leading), zero.ctypes, found.ctypes, _int(n)),
+    )
+    return found
+
+
+def _eigenvalues(triangle: NDArray[Any]) -> NDArray[Any]:
+    """Of a symmetric matrix of which the upper triangle is given and overwritten."""
+    n, dtype = len(triangle), triangle.dtype
+    values, unused, bound = np.empty(n, dtype), np.empty(1, dtype), np.zeros(1, dtype)
+    support, info, found = np.empty(2 * n, np.intc), ctypes.c_int(0), ctypes.c_int(0)
+
+    def call(work: NDArray[Any], integers: NDArray[np.intc], *, sizes: tuple[int, int]) -> None:
+        _routine(cython_lapack, f"{_letter(triangle)}syevr", arguments=21)(
+            *(b"N", b"A", b"U", _int(n), triangle.ctypes, _int(n)),
+            *(bound.ctypes, bound.ctypes, _int(0), _int(0), bound.ctypes),  # no bounds: all of them
+            *(ctypes.byref(found), values.ctypes, unused.ctypes, _int(1), support.ctypes),
+            *(work.ctypes, _int(sizes[0]), integers.ctypes, _int(sizes[1]), ctypes.byref(info)),
+        )
+
+    work, integers = np.empty(1, dtype), np.empty(1, np.intc)
+    call(work, integers, sizes=(-1, -1))  # asks for the sizes
+    sizes = int(work[0]), int(integers[0])
+    call(np.empty(sizes[0], dtype), np.empty(sizes[1], np.intc), sizes=sizes)
+    if info.value != 0:
+        raise NumericalError(f"LAPACK found no eigenvalues of a {n} x {n} matrix (info {info.value})")
+    return values
+
+
+class _OneThread:
+    """Limits OpenBLAS to one thread while anybody is inside, in whatever thread of Python."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._limit = Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._limit.enter_context(_openblas().limit(limits=1))
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.close()
+
+
+_one_thread = _OneThread()
+
+
+@cache
+def _openblas() -> ThreadpoolController:
+    return ThreadpoolController().select(internal_api="openblas")
+
+
+def _letter(array: NDArray[Any]) -> str:
+    return "s" if array.dtype == np.float32 else "d"
+
+
+def _int(value: int) -> Any:
+    return ctypes.byref(ctypes.c_int(value))
+
+
+@cache
+def _routine(module: Any, name: str, *, arguments: int) -> Callable[..., None]:
+    """The routine that scipy offers to compiled code; all arguments are pointers."""
+    capsule = module.__pyx_capi__[name]
+    api = ctypes.pythonapi
+    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    address = api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule))
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * arguments)(address)
