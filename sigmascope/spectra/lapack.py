@@ -8,8 +8,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cython_blas, cython_lapack
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 from sigmascope.errors import NumericalError
 
@@ -75,30 +74,38 @@ def _eigenvalues(triangle: NDArray[Any]) -> NDArray[Any]:
 
 
 class _OneThread:
-    """Limits OpenBLAS to one thread while anybody is inside, in whatever thread of Python."""
+    """Limits OpenBLAS to one thread while anybody is inside, in whatever thread of Python.
+
+    The limits of threadpoolctl can only be lifted by the thread that set them; the first to enter here need
+    not be the last to leave.
+    """
 
     def __init__(self) -> None:
-        self._lock, self._inside, self._limit = Lock(), 0, ExitStack()
+        self._lock, self._inside = Lock(), 0
+        self._before: list[tuple[LibController, int]] = []
 
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._limit.enter_context(_openblas().limit(limits=1))
+                self._before = [(library, library.get_num_threads()) for library in _openblas()]
+                for library, _ in self._before:
+                    library.set_num_threads(1)
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                self._limit.close()
+                for library, threads in self._before:
+                    library.set_num_threads(threads)
 
 
 _one_thread = _OneThread()
 
 
 @cache
-def _openblas() -> ThreadpoolController:
-    return ThreadpoolController().select(internal_api="openblas")
+def _openblas() -> Sequence[LibController]:
+    return tuple(ThreadpoolController().select(internal_api="openblas").lib_controllers)
 
 
 def _letter(array: NDArray[Any]) -> str:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sigmascope.errors import InvalidValueError
 from sigmascope.spectra.exact import Spectrum, bounded, check_finite, decomposable, exact_spectrum
 from sigmascope.spectra.orientation import tall
 
 # random starts, Lanczos steps from each, and values at the top that are exact
-PROBES, STEPS, TOP = 12, 64, 5
+PROBES, STEPS, TOP = 24, 32, 5
 # for the largest values: vectors in a block, and products of it with W^T W at most
 _BLOCK, _ROUNDS, _MOST_ROUNDS = 16, 12, 60
 # residual |W^T W v - lambda v| / lambda at which a largest value is settled (its own error is as the square),
 # and at which its vector is good enough to be taken out of the rest
 _SETTLED, _REMOVED = 1e-4, 1e-2
+# residual relative to sigma_max from which on a node of a quadrature is taken for a singular value
+_STEP = 1e-3
+# points, for each value, at which the mean distribution is computed
+_POINTS = 8
 # of a residual, relative to the largest eigenvalue, in float32
 _ROUNDING = 1e-6
 # up to this many values a decomposition is as fast
@@ -34,18 +41,16 @@ def slq_spectrum(
     then taken out: Lanczos without reorthogonalisation would find such values again and again.
 
     For the rest, Golub-Kahan steps from ``probes`` random vectors give Gaussian quadratures of its spectral
-    density, as seen from each (Golub and Meurant 2010; Ubaru, Chen and Saad 2017). Each start is used at all
-    lengths from half the steps on: the nodes of one length lie on one another for all starts, and those of
-    many lengths lie between one another. The quantiles of their mean stand for the remaining values.
+    density, as seen from each (Golub and Meurant 2010; Ubaru, Chen and Saad 2017). Each is read as a smooth
+    :func:`distribution`, not as steps, and the quantiles of their mean stand for the remaining values. What
+    chance has left in their mean square is taken back, since the Frobenius norm is known.
 
-    Cost: O(m n) for each of some hundred products with a few vectors, instead of O(m n^2).
+    Cost: O(m n) for each of some seventy products with a few vectors, instead of O(m n^2).
 
-    What chance has left in their mean square is taken back, since the Frobenius norm is known.
-
-    The Kolmogorov distance to the true spectrum is sqrt(1 / (2 n probes)) from the starts and about
-    1 / (4 steps) from the quadrature, up to a factor that grows where the spectrum spans many orders of
-    magnitude. ``error_bound`` is that, in the unit of the values: the largest shift of an estimated value
-    within so many places. It is an estimate.
+    The Kolmogorov distance to the true spectrum is about sqrt(1 / (2 n probes)) from the starts; the
+    quadrature adds 1 / (4 steps) or less where the density is smooth, more where it spans many orders of
+    magnitude (0.05 where entries of different columns do). ``error_bound`` is their sum, in the unit of the
+    values: the largest shift of an estimated value within so many places. It is an estimate.
 
     ``seed`` makes a generator of its own: the global random state is not touched. Up to 512 values are
     computed, by :func:`exact_spectrum`.
@@ -77,11 +82,15 @@ def _estimate(
     generator = torch.Generator(device="cpu").manual_seed(seed)
     known, removed = _largest(scaled, top=top, generator=generator)
     starts = torch.randn(n, probes, generator=generator, dtype=matrix.dtype).to(matrix.device)
-    diagonal, beside = _bidiagonal(scaled, starts, removed, steps=steps)
-    nodes, masses = _nodes(diagonal, beside)
+    rules = _rules(*_bidiagonal(scaled, starts, removed, steps=steps))
     squares = float(torch.linalg.vector_norm(scaled)) ** 2
-    masses = tilted(masses, nodes**2, mean=(squares - float(known.square().sum())) / (n - len(known)))
-    rest = quantiles(nodes, masses, n - len(known)).clamp(max=float(known[-1]))
+    points = np.linspace(0.0, float(known[-1]), _POINTS * n)
+    masses = tilted(
+        np.diff(np.mean([distribution(rule, points) for rule in rules], axis=0), prepend=0.0),
+        points**2,
+        mean=(squares - float(known.square().sum())) / (n - len(known)),
+    )
+    rest = torch.from_numpy(quantiles(points, masses, n - len(known)))
     values = torch.cat([known, rest]) * float(scale)
     distance = math.sqrt(1 / (2 * n * probes)) + 1 / (4 * steps)
     return Spectrum(
@@ -143,7 +152,7 @@ def _leading(good: torch.Tensor) -> int:
 def _bidiagonal(
     matrix: torch.Tensor, starts: torch.Tensor, removed: torch.Tensor, *, steps: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Golub-Kahan: diagonal (probes, steps) and superdiagonal (probes, steps - 1), float64 on the CPU."""
+    """Golub-Kahan: diagonal and superdiagonal, (probes, steps) each, float64 on the CPU."""
     tiny = torch.finfo(matrix.dtype).tiny
     v = starts - removed @ (removed.mT @ starts)
     v = v / v.norm(dim=0)
@@ -159,45 +168,81 @@ def _bidiagonal(
         v = w / beta.clamp(min=tiny)
         diagonal.append(alpha)
         beside.append(beta)
-    return torch.stack(diagonal, 1).double().cpu(), torch.stack(beside[:-1] or [beta[:0]], 1).double().cpu()
+    return torch.stack(diagonal, 1).double().cpu(), torch.stack(beside, 1).double().cpu()
 
 
-def _nodes(diagonal: torch.Tensor, beside: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Singular values ascending, and their masses, which sum to 1: of all starts at all lengths, pooled."""
-    steps = diagonal.shape[1]
-    lengths = range(max(steps // 2, 1), steps + 1, 2)
-    nodes, masses = [], []
-    for length in lengths:
-        B = torch.diag_embed(diagonal[:, :length]) + torch.diag_embed(beside[:, : length - 1], offset=1)
-        _, sigma, Vh = torch.linalg.svd(B)
-        nodes.append(sigma.flatten())
-        masses.append((Vh[:, :, 0] ** 2).flatten())
-    ordered = torch.cat(nodes).sort()
-    return ordered.values, torch.cat(masses)[ordered.indices] / (len(diagonal) * len(lengths))
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A Gauss quadrature of a spectral density.
+
+    Attributes:
+        nodes: singular values, ascending.
+        masses: of the nodes; they sum to 1.
+        settled: whether a node has converged to a singular value, so that its mass lies there and not around.
+    """
+
+    nodes: NDArray[np.float64]
+    masses: NDArray[np.float64]
+    settled: NDArray[np.bool_]
 
 
-def tilted(masses: torch.Tensor, points: torch.Tensor, *, mean: float) -> torch.Tensor:
+def _rules(diagonal: torch.Tensor, beside: torch.Tensor) -> list[Rule]:
+    """The rule that each start gives; ``beside`` has one more entry, that of the step after the last."""
+    B = torch.diag_embed(diagonal) + torch.diag_embed(beside[:, :-1], offset=1)
+    U, sigma, Vh = torch.linalg.svd(B)
+    residual = beside[:, -1:] * U[:, -1].abs()  # |W^T u - sigma v|, by the last component of u
+    of_nodes = sigma, Vh[:, :, 0] ** 2, residual <= _STEP * sigma[:, :1]
+    return [Rule(*one) for one in zip(*(part.flip(-1).numpy() for part in of_nodes), strict=True)]
+
+
+def distribution(rule: Rule, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The share of singular values up to each of the ascending ``points``, as ``rule`` has it.
+
+    Linear between the nodes, at each of which half its mass is counted: of a smooth density that is right to
+    second order in their distance, where the steps of the rule itself are to first. At the ends the line goes
+    on to 0 and 1. A settled node is a step.
+    """
+    after = rule.masses.cumsum()
+    before = after - rule.masses
+    middle = (before + after) / 2
+    nodes = np.repeat(rule.nodes, 2)
+    levels = np.column_stack(
+        [np.where(rule.settled, before, middle), np.where(rule.settled, after, middle)]
+    ).ravel()
+    first, last = _end(nodes, levels), _end(-nodes[::-1], 1.0 - levels[::-1])
+    nodes = np.concatenate([[max(first, 0.0)], nodes, [-last]])
+    levels = np.concatenate([[0.0], levels, [1.0]])
+    found: NDArray[np.float64] = np.interp(points, np.maximum.accumulate(nodes), levels)
+    return found
+
+
+def _end(nodes: NDArray[np.float64], levels: NDArray[np.float64]) -> float:
+    """Where the line through the first two nodes reaches level 0."""
+    rise = levels[2] - levels[1] if len(levels) > 2 else 0.0
+    return float(nodes[0] - (levels[0] * (nodes[2] - nodes[0]) / rise if rise > 0.0 else 0.0))
+
+
+def tilted(masses: NDArray[np.float64], points: NDArray[np.float64], *, mean: float) -> NDArray[np.float64]:
     """``masses`` times a linear function of ``points``, so that their mean is what it is known to be.
 
     The sum of all squared singular values is the squared Frobenius norm: chance in the starts that shows in
     it is taken back.
     """
     off = points - (masses * points).sum()
-    spread = float((masses * off.square()).sum())
+    spread = float((masses * off**2).sum())
     if spread == 0.0:
         return masses
-    changed = (masses * (1.0 + (mean - float((masses * points).sum())) / spread * off)).clamp(min=0.0)
-    return changed / changed.sum()
+    missing = (mean - float((masses * points).sum())) / spread
+    changed: NDArray[np.float64] = (masses * (1.0 + missing * off)).clip(min=0.0)
+    total: NDArray[np.float64] = changed / changed.sum()
+    return total
 
 
-def quantiles(nodes: torch.Tensor, masses: torch.Tensor, count: int) -> torch.Tensor:
-    """(count,) descending: the distribution's values at the levels (k - 1/2) / count, linear in between."""
-    middle = masses.cumsum(0) - masses / 2
-    levels = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    right = torch.searchsorted(middle, levels).clamp(1, len(middle) - 1)
-    low, high = middle[right - 1], middle[right]
-    share = ((levels - low) / (high - low).clamp(min=1e-300)).clamp(0.0, 1.0)
-    return torch.lerp(nodes[right - 1], nodes[right], share).flip(0)
+def quantiles(points: NDArray[np.float64], masses: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """(count,) descending: where the distribution reaches the levels (k - 1/2) / count."""
+    levels = (np.arange(count) + 0.5) / count
+    found: NDArray[np.float64] = np.interp(levels, masses.cumsum(), points)[::-1].copy()
+    return found
 
 
 def _largest_shift(values: torch.Tensor, places: int) -> float:

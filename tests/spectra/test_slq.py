@@ -46,7 +46,7 @@ def test_distribution_and_largest_values(weight: torch.Tensor) -> None:
     assert seen.values.shape == truth.shape
     assert (seen.values.diff() <= 0).all()
     torch.testing.assert_close(seen.values[:5].double(), truth[:5], rtol=1e-5, atol=0)
-    # 12 starts: chance leaves sqrt(1 / (2 * 700 * 12)) = 0.008 midway, at most three times that
+    # 24 starts: chance leaves sqrt(1 / (2 * 700 * 24)) = 0.0055 midway, at most five times that
     assert kolmogorov(seen.values, truth) < 0.025
     assert float((seen.values - truth).abs().max()) <= 2 * seen.error_bound  # an estimate
 
