@@ -45,5 +45,5 @@ def default_name(spec: Job) -> str:
         form = ", as printed" if spec.form == "as_printed" else ""
         return f"{spec.process.replace('_', '-')} {spec.m}x{spec.n}{form}"
     if isinstance(spec, SweepSpec):
-        return f"{spec.base.preset or spec.base.model.kind} over {spec.field}"
+        return spec.preset or f"{spec.base.preset or spec.base.model.kind} over {spec.field}"
     return f"Forecasts of {spec.run}" if isinstance(spec, ForecastSpec) else "claims"

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from sigmascope.client import DEFAULT_SERVER, Client
 from sigmascope.errors import InvalidValueError, SigmascopeError
+from sigmascope.presets import QUICK, preset_kind
 from sigmascope.schemas import CheckedClaim, ExportFormat, Run, RunStatus
 
 app = typer.Typer(
@@ -53,18 +54,21 @@ def main() -> None:
 
 @app.command()
 def submit(
-    preset: Annotated[str, typer.Argument(help="A preset's name: demo, mlp-mnist.")] = "demo",
+    preset: Annotated[str, typer.Argument(help="A preset's name: demo, mlp-mnist, fig2.")] = "demo",
     fields: Annotated[
         list[str] | None,
         typer.Option(
             "--set", "-s", metavar="FIELD=VALUE", help="Override a field; `model.width=64` for inner ones."
         ),
     ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The preset's small version: seconds.")] = False,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Print the run's id and return.")] = False,
     server: Server = DEFAULT_SERVER,
 ) -> None:
-    """Submit a run and watch it to its end; Ctrl-C stops watching, not the run."""
-    _submit({"kind": "train", "preset": preset, **overrides(fields or [])}, server, detach=detach)
+    """Submit a run, or a sweep, and watch it to its end; Ctrl-C stops watching, not the run."""
+    name = preset + QUICK if quick and not preset.endswith(QUICK) else preset
+    spec = {"kind": preset_kind(name), "preset": name, **overrides(fields or [])}
+    _submit(spec, server, detach=detach)
 
 
 @app.command()

@@ -13,18 +13,15 @@ from backend.storage import runs, sweeps
 from backend.storage.tables import RunRow
 from sigmascope.errors import BrokerUnavailableError, InvalidValueError
 from sigmascope.presets import PRESETS
-from sigmascope.schemas import KINDS, JobSpec, Preset, Run, RunStatus, SweepSpec, TrainSpec
+from sigmascope.schemas import KINDS, JobSpec, Preset, Run, RunStatus, SweepSpec, preset_of
 
 router = APIRouter(tags=["runs"])
 
 
 @router.get("/presets")
 def list_presets() -> list[Preset]:
-    """Named starting points, with the full specification each stands for."""
-    return [
-        Preset(name=name, title=preset["title"], spec=TrainSpec.model_validate({"preset": name}))
-        for name, preset in PRESETS.items()
-    ]
+    """Named starting points: the full specification of each, its small version, and their JSON Schema."""
+    return [preset_of(name) for name in PRESETS]
 
 
 @router.post("/runs", status_code=201)

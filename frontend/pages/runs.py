@@ -233,11 +233,15 @@ async def _drawer(api: Api) -> dmc.Drawer:
 
 
 def _form(presets: list[Preset]) -> list[Any]:
+    presets = [preset for preset in presets if preset.spec.kind == "train"]  # sweeps have a form of their own
     fields = {field.path: field for field in form_fields(TrainSpec.model_json_schema())}
     main = [fields.pop(path) for path in MAIN_FIELDS if path in fields]
     rest = list(fields.values())
     return [
-        dcc.Store(id="presets", data={p.name: p.model_dump(mode="json") for p in presets}),
+        dcc.Store(
+            id="presets",
+            data={p.name: p.model_dump(mode="json", include={"title", "spec"}) for p in presets},
+        ),
         dmc.Select(
             id="preset",
             label="Preset",

@@ -18,7 +18,16 @@ from sigmascope.schemas.jobs import (
     JobSpec,
     SimulateSpec,
 )
-from sigmascope.schemas.runs import Component, ExportFormat, Preset, Problem, Run, RunStatus, System
+from sigmascope.schemas.runs import (
+    Component,
+    ExportFormat,
+    Preset,
+    Problem,
+    Run,
+    RunStatus,
+    System,
+    preset_of,
+)
 from sigmascope.schemas.spectra import Curve, LawFits, Layer, Metrics, Noise, Predictions, Predictor, Spectra
 from sigmascope.schemas.sweeps import Sweep, SweepPoint, SweepSlope, SweepSpec
 from sigmascope.schemas.theory import (
@@ -101,4 +110,5 @@ __all__ = [
     "System",
     "TrainSpec",
     "VitSpec",
+    "preset_of",
 ]

@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from sigmascope.presets import PRESETS, QUICK, preset_kind
 from sigmascope.schemas.jobs import JobSpec
+from sigmascope.schemas.sweeps import SweepSpec
 from sigmascope.schemas.training import TrainSpec
 
 
@@ -65,11 +67,30 @@ class Run(BaseModel):
 
 
 class Preset(BaseModel):
-    """A named starting point, with the full specification it stands for."""
+    """A named starting point, with the full specification it stands for, and that of its small version.
+
+    ``json_schema`` is of the specification: titles, units, ranges. ``layer`` is the one that a figure draws.
+    """
 
     name: str
     title: str
-    spec: TrainSpec
+    spec: JobSpec
+    quick: JobSpec
+    layer: str | None
+    json_schema: dict[str, Any]
+
+
+def preset_of(name: str) -> Preset:
+    """The preset ``name`` in full; InvalidValueError when there is none."""
+    kind: type[TrainSpec] | type[SweepSpec] = SweepSpec if preset_kind(name) == "sweep" else TrainSpec
+    return Preset(
+        name=name,
+        title=PRESETS[name]["title"],
+        spec=kind.model_validate({"preset": name}),
+        quick=kind.model_validate({"preset": name + QUICK}),
+        layer=PRESETS[name].get("layer"),
+        json_schema=kind.model_json_schema(),
+    )
 
 
 class Component(BaseModel):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from sigmascope.presets import merged, preset_fields
 from sigmascope.schemas.base import Job
 from sigmascope.schemas.training import TrainSpec
 
@@ -13,9 +14,13 @@ MOST_RUNS = 200
 
 
 class SweepSpec(Job):
-    """Training runs that differ in one number, ``learning_rate`` or ``model.width``, and in the seed."""
+    """Training runs that differ in one number, ``learning_rate`` or ``model.width``, and in the seed.
+
+    ``{"kind": "sweep", "preset": "fig5", "seeds": [0]}`` takes the preset's fields and overrides one of them.
+    """
 
     kind: Literal["sweep"] = "sweep"
+    preset: str | None = Field(None, title="Preset", description="starting point for all other fields")
     base: TrainSpec = Field(title="Base", description="what all runs share")
     field: str = Field(
         "learning_rate", max_length=60, title="Field", description="dotted path of a number in the base"
@@ -26,6 +31,19 @@ class SweepSpec(Job):
     seeds: tuple[int, ...] = Field(
         (0,), min_length=1, max_length=MOST_RUNS, title="Seeds", description="each value runs with each seed"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not data.get("preset"):
+            return data
+        fields = preset_fields(str(data["preset"]))
+        if fields.get("kind") != "sweep":
+            raise ValueError(f"preset {data['preset']!r} is of kind 'train'; name it in base.preset")
+        given = {key: value for key, value in data.items() if key != "base"}
+        base = data.get("base", {})
+        base = base.model_dump() if isinstance(base, TrainSpec) else base
+        return {**fields, **given, "base": merged(fields["base"], base)}
 
     @model_validator(mode="after")
     def _every_run_is_valid(self) -> SweepSpec:

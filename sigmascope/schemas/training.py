@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from sigmascope.presets import preset_fields
 from sigmascope.schemas.base import Frozen, Job
@@ -70,8 +70,28 @@ ImageSet = Literal["mnist-builtin", "gaussian-teacher", "mnist", "fashion-mnist"
 TextSet = Literal["python-stdlib", "shakespeare"]
 DatasetName = Literal[ImageSet, TextSet]
 MODEL_KINDS = ("mlp", "vit", "gpt")
+# of the numbers that have one, for the JSON Schema; all else is a count or a ratio
+UNITS = {
+    "batches": "batches",
+    "batch_size": "samples",
+    "learning_rate": "weight per gradient",
+    "final_learning_rate": "weight per gradient",
+    "weight_decay": "gradient per weight",
+    "decay_every": "batches",
+    "warmup": "batches",
+    "clip_norm": "gradient norm",
+    "evaluate_every": "batches",
+    "noise_every": "batches",
+    "top_k": "singular values",
+}
 # pixels of a side; the Gaussian teacher has none
 IMAGE_SIDE = {"mnist-builtin": 28, "mnist": 28, "fashion-mnist": 28, "cifar10": 32, "cifar100": 32}
+
+
+def add_units(schema: dict[str, Any], units: dict[str, str]) -> None:
+    """Write ``unit`` into the properties of a JSON Schema that ``units`` names."""
+    for name, unit in units.items():
+        schema["properties"][name]["unit"] = unit
 
 
 class TrainSpec(Job):
@@ -79,6 +99,8 @@ class TrainSpec(Job):
 
     ``{"preset": "demo", "batches": 50}`` takes the preset's fields and overrides one of them.
     """
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: add_units(schema, UNITS))
 
     kind: Literal["train"] = "train"
     preset: str | None = Field(None, title="Preset", description="starting point for all other fields")
@@ -174,6 +196,10 @@ class TrainSpec(Job):
         if not isinstance(data, dict):
             return data
         merged: dict[str, Any] = preset_fields(str(data["preset"])) if data.get("preset") else {}
+        if merged.get("kind", "train") != "train":
+            raise ValueError(
+                f"preset {data['preset']!r} is of kind {merged['kind']!r}; submit it as that kind"
+            )
         for key, value in data.items():
             merged[key] = merge_model(merged.get(key), value) if key == "model" else value
         return merged

@@ -10,7 +10,7 @@ import httpx
 
 from frontend.api import Api
 from sigmascope.presets import PRESETS
-from sigmascope.schemas import Preset, Problem, Run, RunStatus, TrainSpec
+from sigmascope.schemas import Problem, Run, RunStatus, TrainSpec, preset_of
 
 
 def make_run(**changes: Any) -> Run:
@@ -48,7 +48,7 @@ def answers(runs: list[Run], refusal: Problem | None = None) -> httpx.MockTransp
                 201, content=make_run(name=json.loads(request.content)["name"]).model_dump_json()
             )
         if path == "/presets":
-            presets = [Preset(name=n, title=p["title"], spec=TrainSpec(preset=n)) for n, p in PRESETS.items()]
+            presets = [preset_of(name) for name in PRESETS]
             return httpx.Response(200, json=[preset.model_dump(mode="json") for preset in presets])
         if path == "/runs":
             return httpx.Response(200, json=[run.model_dump(mode="json") for run in runs])

@@ -102,6 +102,13 @@ async def test_the_list_page_has_a_form_with_the_first_preset_filled_in() -> Non
     assert inputs["model.width"] == 256
 
 
+async def test_the_form_lists_presets_of_training_runs() -> None:
+    page = await runs.layout(api(answers([make_run()])))
+    (picker,) = [c for c in page._traverse() if getattr(c, "id", None) == "preset"]
+    assert {"demo", "gpt2", "fig1", "fig3-vit"} <= set(picker.data)
+    assert "fig5" not in picker.data  # a sweep
+
+
 async def test_a_silent_service_is_said_on_the_list_page() -> None:
     assert "does not answer" in text_of(await runs.layout(api(silent())))
 

@@ -1,0 +1,98 @@
+"""Presets: every row of the paper's experiments, each with a small version that runs in seconds."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from backend.settings import Settings
+from backend.storage import results, runs
+from backend.storage.session import migrate, open_engine
+from sigmascope.errors import InvalidValueError
+from sigmascope.presets import PRESETS, merged, preset_fields, preset_kind
+from sigmascope.schemas import SweepSpec, TrainSpec, preset_of
+from worker import training_job
+
+BUILT_IN = ("mnist-builtin", "python-stdlib")
+
+
+def test_the_papers_experiments_have_their_numbers() -> None:
+    fig2 = TrainSpec(preset="fig2")
+    assert (fig2.model.width, fig2.model.depth, fig2.batches, fig2.top_k) == (1024, 3, 800, 8)  # type: ignore[union-attr]
+    assert fig2.dataset == "cifar10"
+    assert TrainSpec(preset="fig1").batches == 400
+    assert {TrainSpec(preset=f"fig3-{kind}").model.kind for kind in ("mlp", "vit", "gpt")} == {
+        "mlp",
+        "vit",
+        "gpt",
+    }
+    fig5 = SweepSpec.model_validate({"preset": "fig5"})
+    assert (fig5.base.model.kind, fig5.base.dataset, fig5.field) == ("vit", "mnist", "learning_rate")
+    assert min(fig5.values) == 1e-3
+    assert 1e-1 in fig5.values
+    assert len(fig5.seeds) > 1
+
+
+def test_what_is_judged_against_the_truth_has_an_exact_truth() -> None:
+    # adaptive spectra take the largest values from the tracker itself
+    assert not {TrainSpec(preset=name).spectra for name in ("fig1", "fig2", "fig4")} & {"adaptive", "slq"}
+
+
+def test_fields_override_a_preset_and_those_of_its_base() -> None:
+    spec = SweepSpec.model_validate({"preset": "fig5", "seeds": [4], "base": {"model": {"width": 64}}})
+    assert (spec.seeds, spec.base.model.width, spec.base.model.kind) == ((4,), 64, "vit")
+    assert merged({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}) == {"a": {"b": 3, "c": 2}}
+
+
+@pytest.mark.parametrize("wrong", ["nosuch", "nosuch-quick", "-quick", ""])
+def test_an_unknown_preset_is_refused_with_those_that_exist(wrong: str) -> None:
+    with pytest.raises(InvalidValueError, match=r"unknown preset .*demo, mlp-mnist.*fig5"):
+        preset_fields(wrong)
+
+
+def test_a_preset_of_the_other_kind_is_refused() -> None:
+    with pytest.raises(ValidationError, match="'fig5' is of kind 'sweep'"):
+        TrainSpec(preset="fig5")
+    with pytest.raises(ValidationError, match="'fig1' is of kind 'train'"):
+        SweepSpec.model_validate({"preset": "fig1"})
+
+
+def test_the_schema_tells_units_and_ranges() -> None:
+    properties = preset_of("fig1").json_schema["properties"]
+    assert properties["batches"]["unit"] == "batches"
+    assert (properties["batches"]["minimum"], properties["batches"]["maximum"]) == (1, 1_000_000)
+    assert properties["learning_rate"]["exclusiveMinimum"] == 0
+    assert preset_of("fig1").layer == "hidden.1"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_quick_version_of_every_preset_finishes_without_a_download(
+    name: str, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    quick = preset_of(name).quick
+    spec = quick.runs()[-1] if isinstance(quick, SweepSpec) else quick
+    assert isinstance(spec, TrainSpec)
+    assert (preset_kind(name), spec.dataset in BUILT_IN) == (quick.kind, True)
+    engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('db') / 'runs.db'}")
+    migrate(engine)
+    with engine.begin() as connection:
+        run = runs.create(
+            connection, kind="train", name=name, spec={}, total_steps=spec.batches, now=time.time()
+        )
+        held = runs.claim(connection, run, owner="w", now=time.time(), lease_seconds=60, versions={})
+    assert held
+    threads = torch.get_num_threads()
+    started = time.monotonic()
+    status = training_job.run(engine, held, settings, spec)
+    torch.set_num_threads(threads)
+    with engine.connect() as connection:
+        assert (status, results.last_step(connection, run)) == ("finished", spec.batches)
+        layers = [layer.name for layer in results.layers(connection, run)]
+    engine.dispose()
+    assert PRESETS[name].get("layer", layers[0]) in layers
+    # 60 s is what a sweep may take on two cores; its last run, of the largest rate, is one of several
+    runs_in_all = len(quick.runs()) if isinstance(quick, SweepSpec) else 1
+    assert runs_in_all * (time.monotonic() - started) < 60
