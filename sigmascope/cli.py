@@ -19,6 +19,7 @@ from rich.table import Table
 from sigmascope.client import DEFAULT_SERVER, Client
 from sigmascope.errors import InvalidValueError, SigmascopeError
 from sigmascope.presets import QUICK, preset_kind
+from sigmascope.reproduction.command import reproduce
 from sigmascope.schemas import CheckedClaim, ExportFormat, Run, RunStatus
 
 app = typer.Typer(
@@ -39,6 +40,9 @@ VERDICTS = {
     "does not hold as printed": "red",
 }
 COLOURS = {"running": "cyan", "finished": "green", "failed": "red", "cancelled": "yellow"}
+
+
+app.command("reproduce")(reproduce)
 
 
 def main() -> None:
