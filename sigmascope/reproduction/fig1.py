@@ -117,7 +117,7 @@ def initial_edge(found: Numbers) -> Point:
         "At initialization there are no outliers beyond the TW edge.",
         f"Outliers at 5 %: {listed} (noise gives one layer in twenty one); p of the drawn layer "
         f"{starts[found['layer']]['p_value']:.3f}, the "
-        f"smallest of {len(starts)} layers {smallest:.3f}.",
+        f"smallest of {len(starts)} layers {smallest:.4f}, times their number {smallest * len(starts):.3f}.",
         f"no p-value is below {FAMILY_LEVEL:.0%} divided by the number of layers",
         verdict(smallest * len(starts) > FAMILY_LEVEL),
     )

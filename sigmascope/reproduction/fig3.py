@@ -300,7 +300,10 @@ def keys() -> list[Line2D]:
 def survival(axes: Axes, values: FloatArray, one: dict[str, Any]) -> None:
     """Counts beyond sigma on two logarithmic axes, from a little below the edge."""
     low, high = 0.8 * one["edge"], max(float(values[0]), one["edge"]) * 1.1
-    axes.step(values, np.arange(1, len(values) + 1), where="pre", color=style.DATA, linewidth=1.6)
+    # between two values as many lie beyond as there are larger ones, and beyond the largest none
+    down, counts = np.concatenate([values[:1], values]), np.arange(len(values) + 1.0)
+    counts[0] = 0.1
+    axes.step(down, counts, where="post", color=style.DATA, linewidth=1.6)
     x = np.geomspace(low, high, 400)
     bulk = MarchenkoPastur((one["n"] - one["outliers"]) / (one["m"] - one["outliers"]), one["entry_variance"])
     rows = one["m"] - one["outliers"]
@@ -334,7 +337,8 @@ def lines(axes: Axes, x: FloatArray, one: dict[str, Any]) -> None:
         if expected.max() < 0.5:
             axes.annotate(
                 f"as printed: {law['expected']:.0e} beyond the edge", (0.97, 0.93), xycoords="axes fraction",
-                ha="right", fontsize=6.5, color=style.GAMMA,
+                ha="right", fontsize=6.5, color=style.GAMMA, zorder=5,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )  # fmt: skip
     if free is None:
         return

@@ -264,7 +264,7 @@ def draw(found: Numbers) -> Figure:
         style.label(
             place,
             x="learning rate" if i + columns >= len(layers) else "",
-            y="σ_max − σ_med" if i % columns == 0 else "",
+            y=r"$\sigma_{\max} - \sigma_{\mathrm{med}}$" if i % columns == 0 else "",
         )
     style.legend(figure, axes[0, 0], columns=4, handles=keys())
     return figure

@@ -46,19 +46,20 @@ def markdown(documents: Sequence[dict[str, Any]], *, images: str) -> str:
 
 def commands(documents: Sequence[dict[str, Any]]) -> str:
     """How to make the page."""
-    quick = any(is_quick(told) for told in documents)
+    small = [told["figure"] for told in documents if is_quick(told)]
+    full = [told["figure"] for told in documents if not is_quick(told)]
     warning = (
-        "> Made from `--quick` runs: small networks, built-in data, few batches. The verdicts below are "
-        "about those.\n\n"
-        if quick
+        f"> {', '.join(small)} from `--quick` runs: small networks, built-in data, few batches. "
+        "Their verdicts are about those.\n\n"
+        if small
         else ""
     )
-    listed = " ".join(told["figure"] for told in documents)
-    flag = " --quick" if quick else ""
-    return (
-        f"{warning}```sh\nsigmascope up        # in another terminal\n"
-        f"sigmascope reproduce {listed}{flag} --out docs/reproduction --page docs/reproduction.md\n```\n"
+    lines = "".join(
+        f"sigmascope reproduce {' '.join(names)}{flag} --out docs/reproduction --page docs/reproduction.md\n"
+        for names, flag in ((full, ""), (small, " --quick"))
+        if names
     )
+    return f"{warning}```sh\nsigmascope up        # in another terminal\n{lines}```\n"
 
 
 def is_quick(told: dict[str, Any]) -> bool:

@@ -69,7 +69,8 @@ def test_the_page_shows_every_point_beside_its_figure(folder: Path) -> None:
     for told in documents:
         assert f"](reproduction/{told['figure']}.png)" in page
         assert all(point["statement"] in page for point in told["points"])
-    assert "Made from `--quick` runs" in page
+    assert "> fig1, fig2, fig3, fig4 from `--quick` runs" in page
+    assert "sigmascope reproduce fig5 --out" in page
     assert f"Of {sum(len(told['points']) for told in documents)} statements" in page
 
 
