@@ -20,7 +20,7 @@ from sigmascope.errors import BrokerUnavailableError
 log = logging.getLogger("sigmascope.reaper")
 
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 async def reap_until(stop: asyncio.Event, engine: Engine, queue: Queue, settings: Settings) -> None:

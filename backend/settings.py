@@ -12,6 +12,8 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 JOB_TASK = "sigmascope.run_job"
+REPORT_COMMAND = "sigmascope_report"  # what workers answer with what they are
+QUEUES = ("cpu", "gpu")
 
 
 class Settings(BaseSettings):
@@ -28,6 +30,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(20.0, gt=0, description="a worker silent for longer has lost its run")
     max_crashes: int = Field(3, ge=1, description="a run whose worker died this often is failed")
     auto_queue: Literal["cpu", "gpu"] = Field("cpu", description="queue of runs whose device is `auto`")
+    missing_device: Literal["fail", "cpu"] = Field(
+        "fail", description="what becomes of a run that asks a worker for a GPU it has not"
+    )
     worker_concurrency: int = Field(1, ge=1, description="runs at once in one worker")
 
     @property
@@ -36,8 +41,8 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home.expanduser() / 'sigmascope.db'}"
 
     def queue_of(self, device: str) -> str:
-        """The Celery queue for a run on ``device`` (auto, cpu or cuda)."""
-        return {"cpu": "cpu", "cuda": "gpu"}.get(device, self.auto_queue)
+        """The Celery queue for a run on ``device`` (auto, cpu, cuda or mps)."""
+        return {"cpu": "cpu", "cuda": "gpu", "mps": "gpu"}.get(device, self.auto_queue)
 
     def celery(self) -> dict[str, Any]:
         """Celery's configuration, the same for who sends and who works.

@@ -7,6 +7,7 @@
     │   └── DivergedError      training left the real numbers
     ├── ServiceError           the service answered with an error, or not at all
     │   └── BrokerUnavailableError   the queue cannot be reached
+    ├── OutOfMemoryError       a worker's machine or GPU has no room for a run
     └── LeaseLostError         a worker no longer owns its run
 
 A message names the offending value and the remedy, in one sentence or two.
@@ -41,6 +42,10 @@ class ServiceError(SigmascopeError):
 
 class BrokerUnavailableError(ServiceError):
     """The queue between the backend and the workers cannot be reached."""
+
+
+class OutOfMemoryError(SigmascopeError):
+    """An allocation failed; what was recorded before it is kept."""
 
 
 class LeaseLostError(SigmascopeError):

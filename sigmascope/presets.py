@@ -207,6 +207,18 @@ PRESETS: dict[str, dict[str, Any]] = {
             "seeds": (0, 1),
         },
     },
+    "gpt2-paper": {
+        "title": "The same decoder at the paper's learning rate, a cosine from 5e-4 to 5e-5",
+        "spec": {
+            "model": {"kind": "gpt"},
+            "dataset": "shakespeare",
+            "batches": 800,
+            "batch_size": 12,
+            "learning_rate": 5e-4,
+            "schedule": "cosine",
+            "final_learning_rate": 5e-5,
+        },
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""From a specification to what trains: device, network, recorder."""
+"""From a specification to what trains: network and recorder."""
 
 from __future__ import annotations
 
@@ -16,20 +16,6 @@ from worker.models.mlp import Mlp
 from worker.models.vit import Vit
 
 Data = Images | Text
-
-
-def choose_device(name: str) -> torch.device:
-    """The device for ``auto``, ``cpu``, ``mps`` or ``cuda``.
-
-    Raises:
-        InvalidValueError: the device that was asked for is not there.
-    """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        name = next(one for one in ("cuda", "mps", "cpu") if there[one])
-    if not there.get(name, False):
-        raise InvalidValueError(f"device {name!r} is not available on this worker; choose 'cpu' or 'auto'")
-    return torch.device(name)
 
 
 def build_model(spec: TrainSpec, data: Data) -> nn.Module:

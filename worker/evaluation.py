@@ -15,13 +15,13 @@ AT_ONCE = 1024
 
 
 def loss_of(scores: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross entropy in nats; scores (..., classes), labels (...)."""
-    return cross_entropy(scores.flatten(0, -2), labels.flatten())
+    """Mean cross entropy in nats, in float32; scores (..., classes), labels (...)."""
+    return cross_entropy(scores.flatten(0, -2).float(), labels.flatten())
 
 
-def accuracy_of(scores: Tensor, labels: Tensor) -> float:
-    """Share of labels whose score is the highest."""
-    return (scores.argmax(-1) == labels).float().mean().item()
+def accuracy_of(scores: Tensor, labels: Tensor) -> Tensor:
+    """Share of labels whose score is the highest, as a scalar."""
+    return (scores.argmax(-1) == labels).float().mean()
 
 
 @torch.no_grad()
@@ -34,6 +34,6 @@ def evaluate(model: nn.Module, data: Data, *, labels: int | None) -> dict[str, f
     for x, y in data.test_batches(max(AT_ONCE // each, 1), limit=limit):
         scores = model(x)
         total += loss_of(scores, y).item() * y.numel()
-        correct += accuracy_of(scores, y) * y.numel()
+        correct += accuracy_of(scores, y).item() * y.numel()
         count += y.numel()
     return {"test_loss": total / count, "test_accuracy": correct / count}

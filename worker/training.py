@@ -14,6 +14,7 @@ from sigmascope.errors import DivergedError, NumericalError
 from sigmascope.schemas import TrainSpec
 from worker.building import Data
 from worker.datasets.sampling import batch_indices
+from worker.devices import autocast
 from worker.evaluation import SOME, accuracy_of, evaluate, loss_of
 from worker.optimisation import clip, learning_rate, make_optimizer, set_learning_rate
 
@@ -44,7 +45,7 @@ def train(
     """Train by SGD, telling ``watcher`` before the first batch and after every one.
 
     Evaluations look at a part of a large test split, the last one at all of it. ``stop`` is asked after each
-    batch. The weights do not depend on who watches.
+    batch. The weights do not depend on who watches. Evaluations are in float32, whatever the precision.
 
     Raises:
         DivergedError: loss, gradient or weights are NaN or infinite; steps before are recorded.
@@ -57,20 +58,23 @@ def train(
         chosen = batch_indices(data.sample_count, batch_size=spec.batch_size, step=step, seed=spec.seed)
         x, y = data.batch(chosen)
         try:
-            scores = model(x)
-            loss = loss_of(scores, y)
-            if not torch.isfinite(loss):
-                raise NumericalError(f"the loss is {loss.item()}")
+            with autocast(spec.precision, x.device):
+                scores = model(x)
+                loss = loss_of(scores, y)
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
+            # read once, and late: a GPU is waited for here and nowhere else in a step
+            reached, accuracy = torch.stack([loss.detach(), accuracy_of(scores, y)]).tolist()
+            if not math.isfinite(reached):
+                raise NumericalError(f"the loss is {reached}")
             clip(model.parameters(), spec)
             set_learning_rate(optimizer, rate)
             watcher.observe(optimizer)
             optimizer.step()
 
             metrics = {
-                "loss": loss.item(),
-                "accuracy": accuracy_of(scores, y),
+                "loss": reached,
+                "accuracy": accuracy,
                 "learning_rate": rate,
                 "seconds": time.perf_counter() - started,
             }

@@ -13,34 +13,54 @@ from backend.settings import Settings
 from backend.storage import results, runs
 from backend.storage.runs import Claim
 from sigmascope.errors import SigmascopeError
+from sigmascope.records import StepRecord
 from sigmascope.schemas import GptSpec, RunStatus, TrainSpec
-from worker.building import Data, build_model, choose_device, make_recorder
-from worker.database_sink import recording_sink
+from worker.building import Data, build_model, make_recorder
+from worker.database_sink import DatabaseSink, recording_sink
 from worker.datasets.catalogue import load
 from worker.datasets.files import DataFiles
+from worker.devices import Placement, choose_device, make_repeatable
+from worker.memory import memory_explained
 from worker.training import train
 
 
 def run(engine: Engine, held: Claim, settings: Settings, spec: TrainSpec) -> RunStatus:
-    """Train as ``spec`` says; ``finished``, or ``cancelled`` when that was asked for."""
-    device = choose_device(spec.device)
-    data = load_data(spec, settings).to(device)
-    model = build_model(spec, data).to(device)
+    """Train as ``spec`` says; ``finished``, or ``cancelled`` when that was asked for.
+
+    Raises:
+        InvalidValueError: data that do not fit, or a device that is not there.
+        DivergedError, OutOfMemoryError: what was recorded before is stored.
+    """
+    placement = choose_device(spec.device, missing=settings.missing_device)
     sink = recording_sink(engine, held, lease_seconds=settings.lease_seconds)
+    try:
+        with memory_explained(placement.device):
+            _train(engine, held, settings, spec, placement, sink)
+    except SigmascopeError:
+        sink.flush()
+        raise
+    sink.flush()
+    return RunStatus.cancelled if sink.cancel_requested else RunStatus.finished
+
+
+def _train(
+    engine: Engine,
+    held: Claim,
+    settings: Settings,
+    spec: TrainSpec,
+    placement: Placement,
+    sink: DatabaseSink[StepRecord],
+) -> None:
+    make_repeatable(placement.device)
+    data = load_data(spec, settings).to(placement.device)
+    model = build_model(spec, data).to(placement.device)
     with make_recorder(spec, model, data, sink) as recorder:
         torch.set_num_threads(thread_count(shape.n for shape in recorder.layers))
         with engine.begin() as connection:
-            runs.advance(
-                connection, held, lease_until=time.time() + settings.lease_seconds, device=describe(device)
-            )
+            until = time.time() + settings.lease_seconds
+            runs.advance(connection, held, lease_until=until, device=placement.describe())
             results.write_layers(connection, held.run_id, recorder.layers)
-        try:
-            train(spec, model, data, watcher=recorder, stop=lambda: sink.cancel_requested)
-        except SigmascopeError:
-            sink.flush()
-            raise
-        sink.flush()
-    return RunStatus.cancelled if sink.cancel_requested else RunStatus.finished
+        train(spec, model, data, watcher=recorder, stop=lambda: sink.cancel_requested)
 
 
 def load_data(spec: TrainSpec, settings: Settings) -> Data:
@@ -61,11 +81,3 @@ def thread_count(widths: Iterable[int]) -> int:
     that shows the run) threads wait for each other so long that a batch takes ten times as long.
     """
     return 1 if max(widths) <= 512 else os.cpu_count() or 1
-
-
-def describe(device: torch.device) -> str:
-    """The device as a person would name it."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    threads = torch.get_num_threads()
-    return f"cpu, {threads} thread{'s' if threads > 1 else ''}"

@@ -217,7 +217,8 @@ def reap(connection: Connection, *, now: float, max_crashes: int) -> list[tuple[
         .where(*expired, RunRow.crashes + 1 >= max_crashes, RunRow.cancel_requested.is_(False))
         .values(
             status="failed", crashes=RunRow.crashes + 1, finished_at=now, lease_until=None, owner=None,
-            error=f"its worker died {max_crashes} times while running it; the worker's log may say why",
+            error=f"its worker died {max_crashes} times while running it; the worker's log may say why. "
+            "One that the system kills for want of memory says nothing: try a smaller batch_size or model",
         )
     )  # fmt: skip
     rows = connection.execute(

@@ -105,6 +105,7 @@ def _head(run: Run, spec: TrainSpec, origin: str) -> html.Div:
         "model": _model(spec),
         "data": spec.dataset,
         "SGD": f"learning rate {spec.learning_rate:g}, batch {spec.batch_size}",
+        **({} if spec.precision == "float32" else {"precision": f"{spec.precision}, weights in float32"}),
         "seed": str(spec.seed),
         "device": run.device or spec.device,
     }

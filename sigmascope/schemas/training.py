@@ -139,7 +139,12 @@ class TrainSpec(Job):
         0.0, ge=0, le=1e6, allow_inf_nan=False, title="Clip norm", description="of all gradients; 0: off"
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="of initialisation and batch order")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", title="Device")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", title="Device", description="auto: a GPU where there is one"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", title="Precision", description="of the forward pass; weights stay float32"
+    )
     top_k: int = Field(8, ge=1, le=64, title="Tracked values", description="largest values to predict")
     evaluate_every: int = Field(
         50, ge=1, title="Evaluate every", description="batches between two evaluations on the test split"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 import torch
 
-from sigmascope.errors import DivergedError, InvalidValueError
-from sigmascope.schemas import TrainSpec
+from sigmascope.errors import DivergedError
+from sigmascope.schemas import GptSpec, TrainSpec
 from sigmascope.sinks import MemorySink
-from worker.building import build_model, choose_device, make_recorder
-from worker.datasets.images import Images, load
+from worker.building import Data, build_model, make_recorder
+from worker.datasets.catalogue import load as load_data_set
+from worker.datasets.images import Images, batch_indices, load
 from worker.training import Unwatched, train
 from worker.training_job import thread_count
 
@@ -23,7 +25,7 @@ def data() -> Images:
     return load("mnist-builtin")
 
 
-def trained(spec: TrainSpec, data: Images, *, record: bool) -> tuple[torch.nn.Module, MemorySink]:
+def trained(spec: TrainSpec, data: Data, *, record: bool) -> tuple[torch.nn.Module, MemorySink]:
     model, sink = build_model(spec, data), MemorySink()
     if record:
         with make_recorder(spec, model, data, sink) as recorder:
@@ -83,11 +85,70 @@ def test_stop_is_asked_after_every_batch(data: Images) -> None:
     assert sink.steps.tolist() == [0, 1, 2, 3]
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
-def test_cuda_that_is_not_there_is_refused() -> None:
-    with pytest.raises(InvalidValueError, match=r"'cuda' is not available.*'cpu' or 'auto'"):
-        choose_device("cuda")
-    assert choose_device("auto").type == "cpu"
+FAMILIES = (
+    {"model": {"kind": "mlp", "width": 16, "depth": 2}, "momentum": 0.9, "nesterov": True},
+    {"model": {"kind": "vit", "width": 16, "layers": 1, "patch": 14}, "warmup": 2, "clip_norm": 1.0},
+    {
+        "model": {"kind": "gpt", "width": 16, "layers": 1, "context": 8},
+        "dataset": "python-stdlib",
+        "schedule": "cosine",
+    },
+)
+
+
+@pytest.mark.parametrize("fields", FAMILIES, ids=lambda fields: fields["model"]["kind"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_is_a_function_of_its_specification(fields: dict[str, Any], precision: str) -> None:
+    spec = TrainSpec.model_validate(
+        {"batches": 6, "batch_size": 8, "evaluate_every": 100, "precision": precision, **fields}
+    )
+    data = load_any(spec)
+    weights = trained(spec, data, record=True)[0].state_dict()
+    torch.manual_seed(99)  # nothing may draw from the global generator
+    again = trained(spec, data, record=False)[0].state_dict()
+    often = trained(spec.model_copy(update={"evaluate_every": 2}), data, record=False)[0].state_dict()
+    other = trained(spec.model_copy(update={"seed": 1}), data, record=False)[0].state_dict()
+    for name, weight in weights.items():
+        assert weight.dtype == torch.float32
+        assert torch.equal(weight, again[name]), name
+        assert torch.equal(weight, often[name]), name
+    assert any(not torch.equal(weight, other[name]) for name, weight in weights.items())
+
+
+def load_any(spec: TrainSpec) -> Data:
+    context = spec.model.context if isinstance(spec.model, GptSpec) else 1
+    return load_data_set(spec.dataset, context=context)
+
+
+def test_bfloat16_changes_the_pass_and_not_what_is_recorded_of_it(data: Images) -> None:
+    sinks = {}
+    for precision in ("float32", "bfloat16"):
+        spec = SPEC.model_copy(update={"precision": precision})
+        model, sinks[precision] = trained(spec, data, record=True)
+        for name in ("hidden.0", "hidden.1", "head"):
+            weight = model.get_parameter(f"{name}.weight").detach().double()
+            seen = torch.from_numpy(sinks[precision].singular_values(name)[-1]).double()
+            assert torch.allclose(seen, torch.linalg.svdvals(weight), atol=2e-4 * float(seen[0])), name
+    full, half = (sinks[precision] for precision in ("float32", "bfloat16"))
+    assert full.metric("loss")[1] != half.metric("loss")[1]
+    # after 25 batches the roundings have led to weights of their own
+    assert full.metric("loss")[-1] == pytest.approx(half.metric("loss")[-1], rel=0.1)
+    # the first batch has the same weights: its noise differs by the rounding of bfloat16, 2^-8, alone
+    for name, layer in full.records[1].layers.items():
+        noise, rounded = layer.noise, half.records[1].layers[name].noise
+        assert noise is not None
+        assert rounded is not None
+        assert rounded.gradient_norm == pytest.approx(noise.gradient_norm, rel=0.02)
+        assert rounded.beta1 == pytest.approx(noise.beta1, rel=0.02)
+
+
+def test_the_recorded_loss_and_accuracy_are_those_of_the_batch(data: Images) -> None:
+    _, sink = trained(SPEC, data, record=True)
+    model = build_model(SPEC, data)
+    x, y = data.batch(batch_indices(data.sample_count, batch_size=32, step=1, seed=0))
+    scores = model(x)
+    assert sink.metric("loss")[1] == torch.nn.functional.cross_entropy(scores, y).item()
+    assert sink.metric("accuracy")[1] == (scores.argmax(1) == y).sum().item() / 32
 
 
 def test_small_spectra_take_one_thread() -> None:

@@ -1,0 +1,78 @@
+"""Memory: how much there is, and a failed allocation told as what was asked for and what was free."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sigmascope.errors import OutOfMemoryError
+
+if TYPE_CHECKING:
+    # a worker speaks of its memory before any of its runs loads torch
+    import torch
+
+# torch's allocators and numpy's: "tried to allocate 7 bytes", "Tried to allocate 2.00 GiB", "Unable to ..."
+_ASKED = re.compile(r"allocate ([\d.]+) ?(bytes|[KMGTPE]?i?B)")
+_RAN_OUT = re.compile(
+    r"out of memory|not enough memory|CUBLAS_STATUS_ALLOC_FAILED|can't allocate memory", re.I
+)
+_POWERS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def host_memory() -> tuple[int, int]:
+    """(free, total) bytes of this machine; free is what a new process may have without swapping."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    total = page * os.sysconf("SC_PHYS_PAGES")
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:  # not Linux, where no number tells what caches would give back
+        return total, total
+    found = dict(line.split(":", 1) for line in lines)
+    return 1024 * int(found["MemAvailable"].split()[0]), total
+
+
+def device_memory(device: torch.device) -> tuple[int, int]:
+    """(free, total) bytes where ``device`` computes; on a GPU, what torch holds unused counts as free."""
+    if device.type != "cuda":
+        return host_memory()
+    import torch
+
+    free, total = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device), total
+
+
+@contextmanager
+def memory_explained(device: torch.device) -> Iterator[None]:
+    """Turns an allocation that fails on ``device`` or the CPU into one sentence with a remedy.
+
+    Raises:
+        OutOfMemoryError: with what was asked for, what was free, and how much there is.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not _RAN_OUT.search(str(error)):
+            raise
+        free, total = device_memory(device)
+        asked = _ASKED.search(str(error))
+        raise OutOfMemoryError(
+            f"out of memory on {device.type}: {_amount(*asked.groups()) if asked else 'more'} asked for, "
+            f"{in_bytes(free)} of {in_bytes(total)} free. Choose a smaller batch_size or model, or fewer "
+            "runs at once; what was recorded before is kept."
+        ) from error
+
+
+def in_bytes(count: float) -> str:
+    """``2147483648`` to ``2.0 GiB``."""
+    power = 0
+    while count >= 1024 and power < len(_POWERS) - 1:
+        count, power = count / 1024, power + 1
+    return f"{count:.1f} {_POWERS[power]}" if power else f"{count:.0f} {_POWERS[0]}"
+
+
+def _amount(number: str, unit: str) -> str:
+    return in_bytes(float(number)) if unit == "bytes" else f"{number} {unit}"
