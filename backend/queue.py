@@ -6,10 +6,12 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from backend.settings import JOB_TASK, Settings
+from backend.settings import JOB_TASK, QUEUES, REPORT_COMMAND, Settings
 from sigmascope.errors import BrokerUnavailableError
+from sigmascope.schemas import Worker
 
 _DOWN = (OperationalError, RedisError, OSError)
+REPLY_SECONDS = 1.0
 
 
 class Queue:
@@ -52,12 +54,26 @@ class Queue:
         except _DOWN:
             return False
 
-    def workers(self) -> list[str]:
-        """Names of the workers that answer within half a second."""
+    def waiting(self) -> dict[str, int]:
+        """How many messages wait in each queue; none named when the broker does not answer."""
         try:
-            return sorted(self._celery.control.inspect(timeout=0.5).ping() or {})
+            with self._celery.connection_for_read() as connection:
+                return {name: connection.default_channel.client.llen(name) for name in QUEUES}
+        except _DOWN:
+            return {}
+
+    def workers(self) -> list[Worker]:
+        """What the workers say of themselves, those that answer within a second, by name."""
+        try:
+            answers = self._celery.control.broadcast(REPORT_COMMAND, reply=True, timeout=REPLY_SECONDS)
         except _DOWN:
             return []
+        found = {name: report for answer in answers or [] for name, report in answer.items()}
+        return [
+            # one of another version answers that it knows no such question: it is there, and no more is known
+            Worker(name=name) if "error" in report else Worker.model_validate({**report, "name": name})
+            for name, report in sorted(found.items())
+        ]
 
     def _unavailable(self, error: Exception) -> BrokerUnavailableError:
         return BrokerUnavailableError(

@@ -9,7 +9,16 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from sigmascope.errors import NotFoundError, ServiceError
-from sigmascope.schemas import CheckedClaim, ForecastScore, MetricInfo, Preset, Problem, Run, Statement
+from sigmascope.schemas import (
+    CheckedClaim,
+    ForecastScore,
+    MetricInfo,
+    Preset,
+    Problem,
+    Run,
+    Statement,
+    System,
+)
 
 _RUNS = TypeAdapter(list[Run])
 _PRESETS = TypeAdapter(list[Preset])
@@ -75,6 +84,10 @@ class Api:
         """What a run of kind ``forecast`` has scored so far."""
         path = f"/runs/{quote(run_id, safe='')}/forecast-scores"
         return _SCORES.validate_python(await self._call("GET", path))
+
+    async def system(self) -> System:
+        """Which parts of the service answer, and what its workers have and do."""
+        return System.model_validate(await self._call("GET", "/system"))
 
     async def aclose(self) -> None:
         """Close the pool."""

@@ -17,13 +17,14 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from frontend import plotly_script
 from frontend.api import Api
 from frontend.components import message_page
-from frontend.pages import forecast, run, runs, theory
+from frontend.pages import forecast, run, runs, system, theory
 
 ASSETS = Path(__file__).parent / "assets"
 # name, address, and the addresses of which the link is marked as current
 PAGES = (
     ("Runs", "/", re.compile(r"|/|/runs/.*")),
     ("Theory", "/theory", re.compile(r"/theory/?")),
+    ("System", "/system", re.compile(r"/system/?")),
 )
 RUN_ADDRESS = re.compile(r"/runs/(?P<run_id>[^/]+)/?")
 
@@ -85,6 +86,7 @@ def create_dashboard(fastapi_app: FastAPI, *, api_url: str) -> Dash:
     runs.register(dashboard, api)
     theory.register(dashboard, api)
     forecast.register(dashboard, api)
+    system.register(dashboard, api)
     _compress(fastapi_app)
     _close_at_shutdown(fastapi_app, api)
     # Dash does this at the first request for "/" or one of its own addresses; a visitor whose first address
@@ -142,6 +144,8 @@ def _route(dashboard: Dash, api: Api) -> None:
             return await runs.layout(api)
         if address.rstrip("/") == "/theory":
             return await theory.layout(api, href or "")
+        if address.rstrip("/") == "/system":
+            return await system.layout(api)
         found = RUN_ADDRESS.fullmatch(address)
         if found:
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(href or ""))

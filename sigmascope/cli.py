@@ -20,7 +20,7 @@ from sigmascope.client import DEFAULT_SERVER, Client
 from sigmascope.errors import InvalidValueError, SigmascopeError
 from sigmascope.presets import QUICK, preset_kind
 from sigmascope.reproduction.command import reproduce
-from sigmascope.schemas import CheckedClaim, ExportFormat, Run, RunStatus
+from sigmascope.schemas import CheckedClaim, ExportFormat, Metrics, Run, RunStatus
 
 app = typer.Typer(
     help="Singular-value spectra of neural networks, live during training.",
@@ -138,18 +138,20 @@ def list_runs(
 
 @app.command()
 def show(run_id: RunId, as_json: AsJson = False, server: Server = DEFAULT_SERVER) -> None:
-    """Show a run: its status, and for each layer the laws and the predictors' skill at the last step."""
+    """Show a run: its status, its loss and accuracy, and each layer's laws and skills at the last step."""
     with Client(server) as client:
         run = client.run(run_id)
+        reached = _newest(client.metrics(run_id))
         rows = [_summary(client, run_id, layer.name, layer.m, layer.n) for layer in client.layers(run_id)]
     if as_json:
-        print(json.dumps({"run": run.model_dump(mode="json"), "layers": rows}, indent=2))
+        print(json.dumps({"run": run.model_dump(mode="json"), "metrics": reached, "layers": rows}, indent=2))
         return
     progress = f"step {run.step}/{run.total_steps}  {_rate(run)}"
     console.print(f"[bold]{escape(run.name)}[/]  {run.id}  {_coloured(run)}  {progress}")
     if run.error:
         console.print(f"[red]{escape(run.error)}[/]")
     if rows:
+        console.print("  ".join(f"{name} {value:.4g}" for name, value in reached.items()))
         table = Table(*rows[0], box=None, header_style="dim")
         for row in rows:
             table.add_row(*(_figure(value) for value in row.values()))
@@ -320,6 +322,14 @@ def _summary(client: Client, run_id: str, layer: str, m: int, n: int) -> dict[st
         "KS": fits.get("ks"),
         **{f"skill {name}": (values[-1] if values else None) for name, values in skill.items()},
     }
+
+
+def _newest(metrics: Metrics) -> dict[str, float]:
+    """The last value that was measured of each metric."""
+    series = {
+        name: [value for value in values if value is not None] for name, values in metrics.values.items()
+    }
+    return {name: values[-1] for name, values in series.items() if values}
 
 
 def _coloured(run: Run) -> str:

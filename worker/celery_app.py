@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 import signal
 import time
-from importlib.metadata import version
 from typing import Any
 
 from celery import Celery, Task
@@ -16,7 +14,9 @@ from backend.settings import JOB_TASK, Settings
 from backend.storage import runs
 from backend.storage.runs import Claim
 from backend.storage.session import open_engine
+from worker import report  # noqa: F401 - a command that Celery finds once it is imported
 from worker.lease import Heartbeat
+from worker.versions import versions
 
 
 def create_celery(settings: Settings) -> Celery:
@@ -67,9 +67,3 @@ def create_celery(settings: Settings) -> Celery:
         engine.dispose()
 
     return app
-
-
-def versions() -> dict[str, str]:
-    """What a run is computed with."""
-    names = ("sigmascope", "torch", "numpy", "scipy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}

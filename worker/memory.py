@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sigmascope.amounts import in_bytes
 from sigmascope.errors import OutOfMemoryError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ _ASKED = re.compile(r"allocate ([\d.]+) ?(bytes|[KMGTPE]?i?B)")
 _RAN_OUT = re.compile(
     r"out of memory|not enough memory|CUBLAS_STATUS_ALLOC_FAILED|can't allocate memory", re.I
 )
-_POWERS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def host_memory() -> tuple[int, int]:
@@ -64,14 +64,6 @@ def memory_explained(device: torch.device) -> Iterator[None]:
             f"{in_bytes(free)} of {in_bytes(total)} free. Choose a smaller batch_size or model, or fewer "
             "runs at once; what was recorded before is kept."
         ) from error
-
-
-def in_bytes(count: float) -> str:
-    """``2147483648`` to ``2.0 GiB``."""
-    power = 0
-    while count >= 1024 and power < len(_POWERS) - 1:
-        count, power = count / 1024, power + 1
-    return f"{count:.1f} {_POWERS[power]}" if power else f"{count:.0f} {_POWERS[0]}"
 
 
 def _amount(number: str, unit: str) -> str:

@@ -20,12 +20,14 @@ from sigmascope.schemas.jobs import (
 )
 from sigmascope.schemas.runs import (
     Component,
+    DeviceMemory,
     ExportFormat,
     Preset,
     Problem,
     Run,
     RunStatus,
     System,
+    Worker,
     preset_of,
 )
 from sigmascope.schemas.spectra import Curve, LawFits, Layer, Metrics, Noise, Predictions, Predictor, Spectra
@@ -65,6 +67,7 @@ __all__ = [
     "Component",
     "Curve",
     "DatasetName",
+    "DeviceMemory",
     "Edge",
     "Ensemble",
     "EnsembleHistograms",
@@ -110,5 +113,6 @@ __all__ = [
     "System",
     "TrainSpec",
     "VitSpec",
+    "Worker",
     "preset_of",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -101,14 +101,36 @@ class Component(BaseModel):
     detail: str
 
 
+class DeviceMemory(BaseModel):
+    """What a worker computes on, and its memory in bytes at this moment."""
+
+    name: str
+    kind: Literal["cpu", "cuda"]
+    memory_free: int
+    memory_total: int
+
+
+class Worker(BaseModel):
+    """A worker that answers, as it describes itself."""
+
+    name: str
+    queues: list[str] = Field([], description="that it takes runs from")
+    concurrency: int = Field(1, description="runs at once")
+    runs: list[str] = Field([], description="ids of those it works on")
+    devices: list[DeviceMemory] = []
+    versions: dict[str, str] = {}
+
+
 class System(BaseModel):
     """Health and versions of the service."""
 
     version: str
+    versions: dict[str, str] = Field(description="what the server is made of")
     components: list[Component]
-    workers: list[str]
-    queued: int
-    running: int
+    workers: list[Worker]
+    waiting: dict[str, int] = Field(description="messages in each queue; empty when the broker is down")
+    queued: int = Field(description="runs in this status")
+    running: int = Field(description="runs in this status")
 
 
 class Problem(BaseModel):

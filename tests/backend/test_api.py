@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from backend.storage import results, runs
+from backend.storage.session import open_engine
 from sigmascope.client import expand
 from sigmascope.theory import laplacian
 from tests.samples import LAYERS, singular_values, step_record
@@ -61,7 +63,12 @@ def test_broker_down_is_503_and_a_failed_row(api: TestClient) -> None:
         ({"model": {"kind": "mlp", "width": 0}}, ["model.width", "got 0"]),
         ({"preset": "demo", "model": {"width": -5}}, ["model.width", "got -5"]),
         ({"dataset": "imagenet"}, ["dataset", "mnist-builtin"]),
-        ({"device": "tpu"}, ["device", "cuda"]),
+        ({"device": "tpu"}, ["device", "cuda", "mps"]),
+        ({"precision": "float16"}, ["precision", "float32", "bfloat16"]),
+        ({"model": {"kind": "vit", "patch": 5}}, ["patch must divide the image size 28", "got 5"]),
+        ({"model": {"kind": "vit", "heads": 3}}, ["heads must divide the width", "heads=3", "width=256"]),
+        ({"preset": "gpt2", "model": {"heads": 5}}, ["heads must divide the width", "heads=5"]),
+        ({"model": {"kind": "mlp", "hieght": 3}}, ["hieght", "unknown field"]),
         ({"batchs": 3}, ["batchs", "unknown field"]),
         ({"kind": "trian"}, ["kind must be one of train, simulate, claims"]),
         ({"kind": 3}, ["kind must be one of"]),
@@ -231,7 +238,21 @@ def test_system_reports_a_broker_that_is_down(api: TestClient, recorded: str) ->
     system = api.get(f"{API}/system").json()
     parts = {one["name"]: one["ok"] for one in system["components"]}
     assert parts == {"database": True, "broker": False}
-    assert (system["running"], system["workers"]) == (1, [])
+    assert (system["running"], system["workers"], system["waiting"]) == (1, [], {})
+    assert system["versions"]["sigmascope"] == system["version"]
+
+
+def test_system_reports_a_database_that_is_down(api: TestClient, tmp_path: Path) -> None:
+    empty = open_engine(f"sqlite:///{tmp_path / 'empty.db'}")
+    api.app.state.engine, engine = empty, api.app.state.engine  # type: ignore[attr-defined]
+    system = api.get(f"{API}/system").json()
+    api.app.state.engine = engine  # type: ignore[attr-defined]
+    empty.dispose()
+    database = next(one for one in system["components"] if one["name"] == "database")
+    assert not database["ok"]
+    assert "no such table: runs" in database["detail"]
+    assert "SIGMASCOPE_DATABASE_URL" in database["detail"]
+    assert "\n" not in database["detail"]
 
 
 def test_every_route_is_documented(api: TestClient) -> None:

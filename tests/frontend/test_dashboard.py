@@ -41,6 +41,7 @@ async def test_the_index_loads_the_player_and_nothing_from_afar(page: httpx.Asyn
         ("/runs/0123abcd", "Runs"),
         ("/theory", "Theory"),
         ("/theory/", "Theory"),
+        ("/system", "System"),
         ("/nowhere", None),
     ],
 )

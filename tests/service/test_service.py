@@ -93,6 +93,7 @@ def test_live_data_while_it_trains_and_cancel_keeps_them(client: Client) -> None
     until(lambda: len(client.spectra(run.id, "head", after=int(last))[0]) > 0)
     seen = client.run(run.id)
     assert seen.status is RunStatus.running
+    assert [worker.runs for worker in client.system().workers] == [[run.id]]
     assert seen.batches_per_second is not None
     assert seen.seconds_left is not None
     client.cancel(run.id)
@@ -156,7 +157,11 @@ def test_the_client_tells_what_the_service_says(client: Client, finished: Run) -
         nobody.runs()
     system = client.system()
     assert all(component.ok for component in system.components)
-    assert len(system.workers) == 1
+    assert system.waiting == {"cpu": 0, "gpu": 0}
+    (worker,) = system.workers
+    assert worker.queues == ["cpu", "gpu"]
+    assert worker.versions["torch"] == finished.versions["torch"]
+    assert all(0 < device.memory_free <= device.memory_total for device in worker.devices)
 
 
 def test_unknown_api_paths_are_404_and_the_dashboard_is_there(service: Stack) -> None:
@@ -187,7 +192,7 @@ class TestCommandLine:
     def test_runs_and_show(self, run, finished: Run) -> None:  # type: ignore[no-untyped-def]
         assert finished.id in run("runs", "--limit", "50")
         said = run("show", finished.id)
-        for part in ("quick", "hidden.0", "head", "finished", "40/40"):
+        for part in ("quick", "hidden.0", "head", "finished", "40/40", "test_accuracy 0."):
             assert part in said
 
     def test_export_in_every_format(self, run, client: Client, finished: Run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

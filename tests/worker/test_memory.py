@@ -12,10 +12,11 @@ from sqlalchemy import Engine
 from backend.settings import Settings
 from backend.storage import results, runs
 from backend.storage.results import Window
+from sigmascope.amounts import in_bytes
 from sigmascope.errors import OutOfMemoryError
 from sigmascope.schemas import TrainSpec
 from worker import jobs, training
-from worker.memory import host_memory, in_bytes, memory_explained
+from worker.memory import host_memory, memory_explained
 
 CPU = torch.device("cpu")
 HUGE = 2**50  # bytes, a PiB: no system grants it
