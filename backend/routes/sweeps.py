@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from backend.deps import ReadDep, RunDep, require_kind
 from backend.storage import results, runs
-from backend.storage.results import Window
+from backend.storage.tables import RunRow
+from backend.sweep_tables import points_table, slopes_table
 from sigmascope.schemas import Sweep, SweepPoint, SweepSlope, SweepSpec
 from sigmascope.theory.slopes import critical_value, slope_over_seeds
 
@@ -23,6 +25,27 @@ AXES: tuple[Literal["log-log", "linear"], ...] = ("log-log", "linear")
 @router.get("")
 def get_sweep(run: RunDep, connection: ReadDep) -> Sweep:
     """Partial while it runs: points of runs that have begun, lines through those that finished."""
+    return _found(run, connection)
+
+
+@router.get("/points.csv", response_class=PlainTextResponse)
+def get_points(run: RunDep, connection: ReadDep) -> Response:
+    """A row a run and layer: run, the value of the field, seed, status, step, layer, spread."""
+    return _csv(points_table(_found(run, connection)), name=f"{run.id}-points")
+
+
+@router.get("/slopes.csv", response_class=PlainTextResponse)
+def get_slopes(run: RunDep, connection: ReadDep) -> Response:
+    """A row a layer and kind of axes: slope, its 95 % interval, intercept, critical value."""
+    return _csv(slopes_table(_found(run, connection)), name=f"{run.id}-slopes")
+
+
+def _csv(text: str, *, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _found(run: RunRow, connection: Connection) -> Sweep:
     require_kind(run, "sweep")
     spec = SweepSpec.model_validate(run.spec)
     points = [_point(connection, child, spec) for child in runs.children(connection, run.id)]
@@ -47,6 +70,8 @@ def _point(connection: Connection, child: Any, spec: SweepSpec) -> SweepPoint:
         seed=child.spec["seed"],
         status=child.status,
         step=child.step,
+        total_steps=child.total_steps,
+        error=child.error,
         spread=_spreads(connection, child.id),
     )
 
@@ -56,12 +81,12 @@ def _spreads(connection: Connection, run_id: str) -> dict[str, float]:
     last = results.last_step(connection, run_id)
     if last is None:
         return {}
-    found = {}
-    for layer in results.layers(connection, run_id):
-        frames = results.spectra(connection, run_id, layer.name, Window(first=last, last=last))
-        if len(frames.steps):
-            found[layer.name] = float(frames.values[0, 0] - np.median(frames.values[0]))
-    return found
+    spectra = results.spectra_at(connection, run_id, last)
+    return {
+        layer: float(values[0] - np.median(values))
+        for layer, values in spectra.items()
+        if np.isfinite(values).all()
+    }
 
 
 def _series(points: list[SweepPoint], layer: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

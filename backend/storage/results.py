@@ -126,6 +126,18 @@ def spectra(connection: Connection, run_id: str, layer: str, window: Window) -> 
     )
 
 
+def spectra_at(connection: Connection, run_id: str, step: int) -> dict[str, NDArray[np.float32]]:
+    """All singular values of every layer at one step, layers in network order."""
+    query = (
+        select(SpectrumRow.layer, SpectrumRow.singular_values)
+        .join(LayerRow, (LayerRow.run_id == SpectrumRow.run_id) & (LayerRow.name == SpectrumRow.layer))
+        .where(SpectrumRow.run_id == run_id, SpectrumRow.step == step)
+        .order_by(LayerRow.position)
+    )
+    found = connection.execute(query).all()
+    return {row.layer: np.frombuffer(row.singular_values, LITTLE_ENDIAN_FLOAT32) for row in found}
+
+
 def top_values(connection: Connection, run_id: str, layer: str, *, k: int, window: Window) -> Frames:
     """The k largest singular values of a layer, a row a step."""
     values = func.substr(

@@ -98,8 +98,9 @@ def newest(
 
 
 def children(connection: Connection, run_id: str) -> Sequence[Any]:
-    """(id, spec, status, step) of a sweep's runs, in the order of creation."""
-    query = select(RunRow.id, RunRow.spec, RunRow.status, RunRow.step).where(RunRow.parent == run_id)
+    """(id, spec, status, step, total_steps, error) of a sweep's runs, in the order of creation."""
+    columns = (RunRow.id, RunRow.spec, RunRow.status, RunRow.step, RunRow.total_steps, RunRow.error)
+    query = select(*columns).where(RunRow.parent == run_id)
     return connection.execute(query.order_by(RunRow.created_at, RunRow.id)).all()
 
 

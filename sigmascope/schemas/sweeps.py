@@ -99,7 +99,11 @@ class SweepPoint(BaseModel):
     seed: int
     status: str
     step: int
-    spread: dict[str, float] = Field(description="sigma_max - sigma_med by layer; empty before it starts")
+    total_steps: int
+    error: str | None
+    spread: dict[str, float] = Field(
+        description="sigma_max - sigma_med by layer, where it is finite; empty before it starts"
+    )
 
 
 class SweepSlope(BaseModel):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
 from typing import Any
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from backend.storage import results, runs, sweeps
-from backend.storage.tables import RunRow
+from backend.storage.tables import RunRow, SpectrumRow
 from sigmascope.schemas import SweepSpec
 from tests.samples import LAYERS, step_record
 
@@ -24,14 +26,14 @@ def new_sweep(engine: Engine, **changes: Any) -> tuple[str, list[str]]:
         return sweeps.create(connection, SweepSpec.model_validate(SPEC | changes), name="s", now=time.time())
 
 
-def work(engine: Engine, run_id: str, *, status: str = "finished") -> None:
+def work(engine: Engine, run_id: str, *, status: str = "finished", error: str | None = None) -> None:
     """Record steps 0 to 2 and end."""
     with engine.begin() as connection:
         held = runs.claim(connection, run_id, owner="w", now=time.time(), lease_seconds=60, versions={})
         assert held
         results.write_layers(connection, run_id, LAYERS)
         results.write_steps(connection, run_id, [step_record(step) for step in range(3)])
-        runs.finish(connection, held, status=status, error=None, now=time.time())
+        runs.finish(connection, held, status=status, error=error, now=time.time())
         sweeps.settle(connection, now=time.time())
 
 
@@ -88,6 +90,47 @@ def test_partial_results_are_served(api: TestClient) -> None:
     assert [one["id"] for one in api.get(f"{API}/runs").json()] == [sweep]
     assert api.get(f"{API}/runs", params={"kind": "train"}).json() == []
     assert api.get(f"{API}/runs/{ids[0]}").json()["parent"] == sweep
+
+
+def test_points_and_slopes_come_as_tables(api: TestClient) -> None:
+    engine = api.app.state.engine  # type: ignore[attr-defined]
+    sweep, ids = new_sweep(engine)
+    for one in ids[:3]:
+        work(engine, one)
+    answer = api.get(f"{API}/runs/{sweep}/sweep").json()
+    points = api.get(f"{API}/runs/{sweep}/sweep/points.csv")
+    assert points.headers["content-type"].startswith("text/csv")
+    assert f'filename="{sweep}-points.csv"' in points.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(points.text)))
+    assert [row["run"] for row in rows] == [one for one in ids[:3] for _ in LAYERS] + [ids[3]]
+    assert float(rows[0]["spread"]) == answer["points"][0]["spread"][rows[0]["layer"]]
+    assert (rows[-1]["learning_rate"], rows[-1]["status"], rows[-1]["spread"]) == ("0.2", "queued", "")
+    slopes = list(csv.DictReader(io.StringIO(api.get(f"{API}/runs/{sweep}/sweep/slopes.csv").text)))
+    assert [(row["layer"], row["axes"]) for row in slopes] == [
+        (one["layer"], one["axes"]) for one in answer["slopes"]
+    ]
+    assert [float(row["slope"]) for row in slopes] == [one["slope"] for one in answer["slopes"]]
+    assert {row["low"] for row in slopes} == {""}  # the line of one seed only
+
+
+def test_points_say_how_far_their_run_is_and_what_went_wrong(api: TestClient) -> None:
+    engine = api.app.state.engine  # type: ignore[attr-defined]
+    sweep, ids = new_sweep(engine, values=[0.1], seeds=[0])
+    work(engine, ids[0], status="failed", error="training diverged")
+    (point,) = api.get(f"{API}/runs/{sweep}/sweep").json()["points"]
+    assert (point["total_steps"], point["error"]) == (400, "training diverged")
+
+
+def test_a_spread_that_is_not_finite_is_left_out(api: TestClient) -> None:
+    engine = api.app.state.engine  # type: ignore[attr-defined]
+    sweep, ids = new_sweep(engine, values=[0.1], seeds=[0])
+    work(engine, ids[0])
+    with engine.begin() as connection:
+        overflowed = np.full(LAYERS[0].n, np.inf, "<f4").tobytes()
+        row = update(SpectrumRow).where(SpectrumRow.layer == LAYERS[0].name)
+        connection.execute(row.values(singular_values=overflowed))
+    (point,) = api.get(f"{API}/runs/{sweep}/sweep").json()["points"]
+    assert list(point["spread"]) == [LAYERS[1].name]
 
 
 def test_other_kinds_have_no_sweep(api: TestClient) -> None:

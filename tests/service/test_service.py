@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -188,6 +189,41 @@ class TestCommandLine:
         assert "finished" in said
         newest = client.runs(limit=1)[0]
         assert (newest.name, newest.total_steps, newest.spec.model.width) == ("cli", 10, 16)
+
+    def test_sweep_prints_slopes_and_show_its_runs(self, run, client: Client) -> None:  # type: ignore[no-untyped-def]
+        small = ("-s", "batches=8", "-s", "model.width=16", "-s", "model.depth=1", "-s", "name=rates")
+        said = run("sweep", "--values", "log 0.01 0.1 2", "--seeds", "0,1", *small)
+        for part in ("finished", "4/4", "log-log slope (95 %)", "hidden.0", "head"):
+            assert part in said
+        newest = client.runs(limit=1)[0]
+        assert (newest.kind, newest.name, newest.spec.values) == ("sweep", "rates", (0.01, 0.1))
+        shown = run("show", newest.id)
+        for child in client.sweep(newest.id).points:
+            assert child.run in shown
+        assert json.loads(run("show", newest.id, "--json"))["sweep"]["field"] == "learning_rate"
+
+    def test_bad_sweeps_are_named(self, run) -> None:  # type: ignore[no-untyped-def]
+        for arguments, said in (
+            (("--values", "0.1,x"), "--values: 'x' is no number"),
+            (("--seeds", "a"), "--seeds: 'a' is no number"),
+            (("--values", ""), "values"),
+            (("--values", "0.1,0.1"), "values must differ"),
+            (("--field", "model.wdth"), "no number of the base"),
+            (("--preset", "nosuch"), "unknown preset 'nosuch'"),
+        ):
+            with pytest.raises(InvalidValueError, match=said):
+                run("sweep", *arguments)
+
+    def test_forecast_prints_scores(self, run, client: Client) -> None:  # type: ignore[no-untyped-def]
+        small = {"batches": 64, "batch_size": 16, "model": {"width": 16, "depth": 1}}
+        trained = client.wait(client.submit({"preset": "demo", **small}).id, timeout=60)
+        settings = ("-s", "horizon=5", "-s", "first_origin=55", "-s", 'methods=["persistence","linear"]')
+        said = run("forecast", trained.id, *settings)
+        for part in ("finished", "persistence", "linear", "in 90 %"):
+            assert part in said
+        assert "persistence" in run("show", client.runs(limit=1)[0].id)
+        with pytest.raises(InvalidValueError, match="there is no run '0123456789'"):
+            run("forecast", "0123456789")
 
     def test_runs_and_show(self, run, finished: Run) -> None:  # type: ignore[no-untyped-def]
         assert finished.id in run("runs", "--limit", "50")

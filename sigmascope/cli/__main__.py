@@ -1,0 +1,5 @@
+"""``python -m sigmascope.cli``."""
+
+from sigmascope.cli import main
+
+main()
