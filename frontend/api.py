@@ -17,6 +17,7 @@ from sigmascope.schemas import (
     Problem,
     Run,
     Statement,
+    Sweep,
     System,
 )
 
@@ -88,6 +89,10 @@ class Api:
     async def system(self) -> System:
         """Which parts of the service answer, and what its workers have and do."""
         return System.model_validate(await self._call("GET", "/system"))
+
+    async def sweep(self, run_id: str) -> Sweep:
+        """What a sweep has found so far."""
+        return Sweep.model_validate(await self._call("GET", f"/runs/{quote(run_id, safe='')}/sweep"))
 
     async def aclose(self) -> None:
         """Close the pool."""

@@ -17,7 +17,7 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from frontend import plotly_script
 from frontend.api import Api
 from frontend.components import message_page
-from frontend.pages import forecast, run, runs, system, theory
+from frontend.pages import forecast, run, runs, sweep, system, theory
 
 ASSETS = Path(__file__).parent / "assets"
 # name, address, and the addresses of which the link is marked as current
@@ -87,6 +87,7 @@ def create_dashboard(fastapi_app: FastAPI, *, api_url: str) -> Dash:
     theory.register(dashboard, api)
     forecast.register(dashboard, api)
     system.register(dashboard, api)
+    sweep.register(dashboard, api)
     _compress(fastapi_app)
     _close_at_shutdown(fastapi_app, api)
     # Dash does this at the first request for "/" or one of its own addresses; a visitor whose first address

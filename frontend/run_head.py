@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 
 from sigmascope.schemas import Run
 
@@ -27,6 +27,7 @@ def head(run: Run, *, unit: str, settings: dict[str, str], command: str, exporte
         html.Span(id="run-left", className="figure muted"),
     ]
     actions = [
+        *_way_back(run),
         popover("Settings", _facts(run, settings)),
         popover("Export", _export(command, exported)),
         _cancel(),
@@ -41,6 +42,13 @@ def head(run: Run, *, unit: str, settings: dict[str, str], command: str, exporte
         id="run-head",
         **{"data-unit": unit},
     )
+
+
+def _way_back(run: Run) -> list[Any]:
+    """To the sweep that the run belongs to."""
+    if run.parent is None:
+        return []
+    return [dcc.Link("Its sweep", href=f"/runs/{run.parent}", id="run-sweep", className="quiet-button")]
 
 
 def popover(label: str, content: Any) -> dmc.Popover:

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from frontend.figures.ensemble import eigenvalue_sum, ensemble_means, ensemble_spectrum
 from frontend.figures.spectrum import spectrum
 from frontend.figures.strip import forces, metrics
+from frontend.figures.sweep import sweep_panel
 from frontend.figures.theme import THEMES, Theme
 from frontend.figures.training import training
 from frontend.figures.trajectories import trajectories
@@ -37,6 +38,12 @@ def ensemble_skeletons(*, k: int) -> Skeletons:
     return _in_both_themes(
         {"spectrum": ensemble_spectrum, "means": partial(ensemble_means, k=k), "sum": eigenvalue_sum}
     )
+
+
+def sweep_skeleton(*, field: str) -> dict[str, Any]:
+    """``{"light": {"data", "layout"}, "dark": ...}`` of one panel of a sweep over ``field``."""
+    both = _in_both_themes({"panel": partial(sweep_panel, field=field)})
+    return {theme: figures["panel"] for theme, figures in both.items()}
 
 
 def _in_both_themes(figures: dict[str, Callable[[Theme], go.Figure]]) -> Skeletons:

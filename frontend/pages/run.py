@@ -16,7 +16,7 @@ from frontend import plotly_script
 from frontend.api import Api
 from frontend.components import legend_entry, message_page, panel, plot, segmented
 from frontend.figures.skeletons import skeletons
-from frontend.pages import forecast, runs, simulation, theory
+from frontend.pages import forecast, runs, simulation, sweep, theory
 from frontend.run_head import head
 from frontend.strip import strip
 from sigmascope.errors import NotFoundError, SigmascopeError
@@ -28,6 +28,7 @@ from sigmascope.schemas import (
     MlpSpec,
     Run,
     SimulateSpec,
+    SweepSpec,
     TrainSpec,
 )
 
@@ -63,6 +64,8 @@ async def layout(api: Api, run_id: str, *, origin: str) -> html.Div:
         return await theory.run_page(api, run)
     if isinstance(run.spec, ForecastSpec):
         return await forecast.run_page(api, run, run.spec)
+    if isinstance(run.spec, SweepSpec):
+        return await sweep.run_page(api, run, run.spec)
     if not isinstance(run.spec, TrainSpec):
         return message_page(title="No page for this kind", text=f"Runs of kind {run.kind} have no page here.")
     return instrument(run, run.spec, origin=origin, metrics=await _metrics(api))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -9,9 +10,10 @@ from typing import Any, NamedTuple
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, dcc, html, no_update
 
-from frontend.api import Api
+from frontend.api import Api, RefusedError
 from frontend.components import problem_alert
 from frontend.form import FormField, at_path, control, control_id, form_fields, nested, shown
+from frontend.sweep_form import INPUTS, UnreadableError, blamed, input_id, sweep_inputs, sweep_spec
 from sigmascope.errors import SigmascopeError
 from sigmascope.schemas import (
     ClaimsSpec,
@@ -22,6 +24,7 @@ from sigmascope.schemas import (
     Run,
     RunStatus,
     SimulateSpec,
+    SweepSpec,
     TrainSpec,
 )
 
@@ -40,6 +43,7 @@ KINDS = {
     "simulate": Kind("simulation", "steps"),
     "claims": Kind("claims", "claims"),
     "forecast": Kind("forecast", "scores"),
+    "sweep": Kind("sweep", "runs"),
 }
 
 
@@ -180,12 +184,18 @@ def subject(spec: Job) -> tuple[str, str]:
         some = f"{len(spec.only)} of the paper's claims" if spec.only else "all claims of the paper"
         return some, f"seed {spec.seed}"
     if isinstance(spec, ForecastSpec):
-        count = len(spec.methods)
         return (
             f"forecasts of run {spec.run}",
-            f"{spec.horizon:,} batches ahead, {count} method{'s' if count > 1 else ''}",
+            f"{spec.horizon:,} batches ahead, {_counted(spec.methods, 'method')}",
         )
+    if isinstance(spec, SweepSpec):
+        counts = f"{_counted(spec.values, 'value')}, {_counted(spec.seeds, 'seed')}"
+        return f"{spec.field}, {counts}", f"{model_words(spec.base)}, {spec.base.dataset}"
     return "", ""
+
+
+def _counted(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}{'s' if len(things) > 1 else ''}"
 
 
 def model_words(spec: TrainSpec) -> str:
@@ -196,7 +206,8 @@ def model_words(spec: TrainSpec) -> str:
 
 
 def _origin(run: Run) -> str:
-    return (run.spec.preset or "") if isinstance(run.spec, TrainSpec) else ""
+    spec = run.spec.base if isinstance(run.spec, SweepSpec) else run.spec
+    return (spec.preset or "") if isinstance(spec, TrainSpec) else ""
 
 
 def _exact(moment: datetime | None) -> str:
@@ -251,6 +262,7 @@ def _form(presets: list[Preset]) -> list[Any]:
             allowDeselect=False,
         ),
         html.Div([control(_from_preset(f, presets)) for f in main], className="form-grid"),
+        *sweep_inputs([*main, *rest]),
         html.Details(
             [
                 html.Summary("All settings"),
@@ -297,21 +309,53 @@ def register(app: Dash, api: Api) -> None:
         return kept, preset["title"]
 
     @app.callback(
+        Output("sweep-inputs", "hidden"),
+        Output("submit-run", "children"),
+        Input("sweep-on", "checked"),
+        prevent_initial_call=True,
+    )
+    async def unfold(sweeping: bool) -> tuple[bool, str]:
+        return not sweeping, "Start sweep" if sweeping else "Start run"
+
+    @app.callback(
         Output("location", "pathname"),
         Output("submit-problem", "children"),
+        *(Output(input_id(name), "error") for name in INPUTS),
         Input("submit-run", "n_clicks"),
         State("preset", "value"),
         State(control_id(ALL), "id"),  # type: ignore[arg-type]
         State(control_id(ALL), "value"),  # type: ignore[arg-type]
+        State("sweep-on", "checked"),
+        *(State(input_id(name), "value") for name in INPUTS),
         running=[(Output("submit-run", "loading"), True, False)],
         prevent_initial_call=True,
     )
-    async def submit(clicks: int | None, preset: str, ids: list[dict[str, str]], values: list[Any]) -> Any:
+    async def submit(
+        clicks: int | None,
+        preset: str,
+        ids: list[dict[str, str]],
+        values: list[Any],
+        sweeping: bool,
+        *sweep: str,
+    ) -> Any:
         if not clicks:  # Dash calls once when the button appears: its outputs were there before it
-            return no_update, no_update
-        chosen = nested({i["path"]: v for i, v in zip(ids, values, strict=True)})
+            return (no_update,) * (2 + len(INPUTS))
+        chosen = {"preset": preset, **nested({i["path"]: v for i, v in zip(ids, values, strict=True)})}
+        asked = dict(zip(INPUTS, sweep, strict=True)) if sweeping else None
         try:
-            run = await api.submit({"kind": "train", "preset": preset, **chosen})
+            run = await api.submit(sweep_spec(chosen, **asked) if asked else {"kind": "train", **chosen})
         except SigmascopeError as error:
-            return no_update, problem_alert(error, title="The run was not started")
-        return f"/runs/{run.id}", None
+            return no_update, *_refusal(error, asked)
+        return f"/runs/{run.id}", None, *[None] * len(INPUTS)
+
+
+def _refusal(error: SigmascopeError, asked: dict[str, str] | None) -> list[Any]:
+    """The words for each input of the sweep that is to blame, after an alert for what else is wrong."""
+    what, found, blameless = ("sweep" if asked else "run"), {}, True
+    if asked and isinstance(error, UnreadableError):
+        found, blameless = {error.field: str(error)}, False
+    elif asked and isinstance(error, RefusedError):
+        found = blamed(error.problem, field=asked["field"])
+        blameless = len(found) < max(1, len(error.problem.fields))
+    alert = problem_alert(error, title=f"The {what} was not started") if blameless else None
+    return [alert, *(found.get(name) for name in INPUTS)]

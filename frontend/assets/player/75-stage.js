@@ -235,5 +235,5 @@
     }
   }
 
-  app.stage = { Stage, pause };
+  app.stage = { Stage, pause, loadPlotly };
 })(window.sigmascope);
