@@ -19,13 +19,8 @@ INPUTS = ("field", "values", "seeds")
 
 def sweep_inputs(fields: Sequence[FormField]) -> list[Any]:
     """A switch, and what it unfolds. ``fields`` are those of the run: its numbers can be swept."""
-    switch = dmc.Switch(
-        id="sweep-on",
-        label="Sweep",
-        description="many runs that differ in one number",
-        checked=False,
-        mt="md",
-    )
+    about = "many runs that differ in one number; its own value and the seed above then do not count"
+    switch = dmc.Switch(id="sweep-on", label="Sweep", description=about, checked=False, mt="md")
     return [switch, html.Div(_inputs(fields), id="sweep-inputs", className="form-grid", hidden=True)]
 
 

@@ -55,16 +55,18 @@ def _directions(field: str, lines: Sequence[SweepSlope]) -> str:
     rising = sum((line.slope if line.low is None else line.low) > 0 for line in lines)
     falling = sum((line.slope if line.high is None else line.high) < 0 for line in lines)
     neither = len(lines) - rising - falling
-    parts = [
-        f"{said} in {_share(count, len(lines))}"
+    counted = [
+        (said, count)
         for said, count in (
-            (f"grows with {field}", rising),
-            (f"shrinks with {field}", falling),
-            (f"may do either with {field} (the 95 % interval holds 0)", neither),
+            ("grows with", rising),
+            ("shrinks with", falling),
+            ("is undecided against", neither),
         )
         if count
     ]
-    return ", ".join(parts)
+    (said, count), *others = counted
+    first = f"{said} {field} in {_share(count, len(lines))}"
+    return ", ".join([first, *(f"{said.rsplit(' ', 1)[0]} in {count}" for said, count in others)])
 
 
 def _share(count: int, of: int) -> str:

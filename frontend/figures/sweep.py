@@ -150,11 +150,17 @@ def _spread_range(found: Sweep, layer: str, kind: Axes) -> tuple[float, float]:
 
 
 def _log_spreads(found: Sweep) -> dict[str, list[float]]:
+    """Logarithms of what each panel has to hold: its points, and the ends of its line."""
     logs: dict[str, list[float]] = {}
     for one in found.points:
         for layer in one.spread:
             if _shown(one, layer, "log-log"):
                 logs.setdefault(layer, []).append(math.log10(one.spread[layer]))
+    for line in found.slopes:
+        values = [one.value for one in found.points if one.status == "finished" and one.value > 0]
+        if line.axes == "log-log" and line.layer in logs:
+            ends = (math.log10(value) for value in (min(values), max(values)))
+            logs[line.layer] += [line.intercept + line.slope * end for end in ends]
     return logs
 
 

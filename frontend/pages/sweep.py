@@ -30,9 +30,9 @@ LEAD = (
 )
 HELP = (
     "A point is a run, a symbol a seed; hollow ones have not finished. Lines are least squares over finished "
-    "runs: the mean of the lines of the seeds, with a 95 % interval by Student's t. The dotted line stands "
-    "where the mean spread begins to fall. On log-log axes all panels show equally many decades, so that "
-    "equal slopes look equal."
+    "runs: the mean of the lines of the seeds, with a 95 % interval by Student's t. While it holds 0, growth "
+    "is undecided. The dotted line stands where the mean spread begins to fall. On log-log axes all panels "
+    "show equally many decades: equal slopes look equal."
 )
 
 

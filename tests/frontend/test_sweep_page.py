@@ -107,7 +107,11 @@ class TestTables:
             ),
             (
                 {"slopes": [line("head", "log-log", 0.05), line("hidden.0", "log-log", 1.0)]},
-                "grows with learning_rate in 1 of 2 layers, may do either with learning_rate (the 95 %",
+                "grows with learning_rate in 1 of 2 layers, is undecided in 1; log-log",
+            ),
+            (
+                {"slopes": [line("head", "log-log", 0.05)]},
+                "is undecided against learning_rate in the one layer",
             ),
             (
                 {"slopes": [line("head", "log-log", 0.05, low=None, high=None)]},
@@ -120,7 +124,7 @@ class TestTables:
             ),
             ({"slopes": [], "points": [point(0.1, 3), point(1, 7)]}, "Too few runs have finished"),
         ],
-        ids=("falling", "undecided", "one seed", "no critical value", "one value", "too few"),
+        ids=("falling", "mixed", "undecided", "one seed", "no critical value", "one value", "too few"),
     )
     def test_the_sentence_says_what_there_is(self, changes: dict[str, Any], said: str) -> None:
         assert said in sweep_table.summary(found(**changes))
