@@ -85,6 +85,12 @@ def sweep_spec(base: dict[str, Any], *, field: str, values: str, seeds: str) -> 
     }
 
 
+def sweep_values(spec: dict[str, Any]) -> dict[str, str]:
+    """What the inputs show for a specification of a sweep, by their names."""
+    lists = {name: ", ".join(f"{value:g}" for value in spec[name]) for name in ("values", "seeds")}
+    return {"field": spec["field"], **lists}
+
+
 def _read(name: str, text: str) -> list[float]:
     try:
         return read_numbers(text or "")

@@ -12,7 +12,7 @@ from frontend import forecast_table
 from frontend.api import Api
 from frontend.components import help_button, message_page, problem_alert
 from frontend.forecast_table import METHODS
-from frontend.pages.runs import ago, status_badge
+from frontend.run_words import ago, status_badge
 from sigmascope.errors import SigmascopeError
 from sigmascope.schemas import ForecastScore, ForecastSpec, Run, RunStatus
 

@@ -16,8 +16,9 @@ from frontend import plotly_script
 from frontend.api import Api
 from frontend.components import legend_entry, message_page, panel, plot, segmented
 from frontend.figures.skeletons import skeletons
-from frontend.pages import forecast, runs, simulation, sweep, theory
+from frontend.pages import forecast, simulation, sweep, theory
 from frontend.run_head import head
+from frontend.run_words import MODELS
 from frontend.strip import strip
 from sigmascope.errors import NotFoundError, SigmascopeError
 from sigmascope.schemas import (
@@ -124,7 +125,7 @@ def _head(run: Run, spec: TrainSpec, origin: str) -> html.Div:
 def _model(spec: TrainSpec) -> str:
     model = spec.model
     layers = f"{model.depth} hidden layers" if isinstance(model, MlpSpec) else f"{model.layers} layers"
-    return f"{runs.MODELS[model.kind]}, {layers} of width {model.width}"
+    return f"{MODELS[model.kind]}, {layers} of width {model.width}"
 
 
 def _spectrum() -> html.Section:

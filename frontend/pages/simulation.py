@@ -12,8 +12,8 @@ from dash import html
 from frontend import plotly_script
 from frontend.components import legend_entry, panel, plot, segmented
 from frontend.figures.skeletons import ensemble_skeletons
-from frontend.pages.runs import PROCESSES
 from frontend.run_head import head
+from frontend.run_words import PROCESSES
 from sigmascope.schemas import Run, SimulateSpec
 
 TOP = 8

@@ -19,7 +19,7 @@ from frontend.components import help_button, message_page, problem_alert, segmen
 from frontend.figures.skeletons import sweep_skeleton
 from frontend.figures.sweep import AXES, SYMBOLS, drawn
 from frontend.formulas import scripted
-from frontend.pages.runs import ago, model_words, status_badge
+from frontend.run_words import ago, model_words, status_badge
 from sigmascope.errors import SigmascopeError
 from sigmascope.schemas import Run, RunStatus, Sweep, SweepSpec
 

@@ -19,7 +19,8 @@ from frontend.api import Api
 from frontend.components import help_button, message_page, problem_alert
 from frontend.form import at_path, control_id, nested
 from frontend.numbers import significant
-from frontend.pages.runs import ago, status_badge, table
+from frontend.pages.runs import table
+from frontend.run_words import ago, status_badge
 from sigmascope.errors import SigmascopeError
 from sigmascope.schemas import CheckedClaim, ClaimsSpec, Run, RunStatus, SimulateSpec, Statement
 

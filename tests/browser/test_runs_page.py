@@ -100,6 +100,22 @@ def test_another_preset_fills_the_form(page: Page) -> None:
     expect(page.get_by_label("Batches", exact=True)).to_have_value("800")
 
 
+def test_a_preset_that_is_a_sweep_unfolds_it_and_another_folds_it_away(page: Page) -> None:
+    open_form(page)
+    page.get_by_role("dialog").locator("#preset").click()
+    page.get_by_role("option", name="fig5").click()
+    expect(page.get_by_label("Values", exact=True)).to_have_value(
+        "0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1"
+    )
+    page.get_by_role("switch", name="Small version").check()
+    expect(page.get_by_label("Values", exact=True)).to_have_value("0.001, 0.1, 0.5")
+    expect(page.get_by_label("Batches", exact=True)).to_have_value("40")
+    expect(page.get_by_role("button", name="Start sweep")).to_be_visible()
+    page.get_by_role("dialog").locator("#preset").click()
+    page.get_by_role("option", name="demo").click()
+    expect(page.get_by_role("button", name="Start run")).to_be_visible()
+
+
 def test_an_unknown_run_is_named(page: Page) -> None:
     page.goto("/runs/no-such-run")
     expect(page.locator("#message-page")).to_contain_text("no-such-run")

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from frontend import new_run
+from frontend.api import RefusedError
 from frontend.form import form_fields
 from frontend.pages import runs
 from frontend.sweep_form import UnreadableError, blamed, sweep_inputs, sweep_spec
@@ -71,17 +73,17 @@ def test_the_words_of_the_service_stand_by_the_input_to_blame(
     ("error", "asked", "alert"),
     [
         (UnreadableError("values", "'x' is no number"), True, False),
-        (runs.RefusedError(problem("values", "too short")), True, False),
-        (runs.RefusedError(problem("base.batches", "too few")), True, True),
-        (runs.RefusedError(problem("batches", "too few")), False, True),
-        (runs.RefusedError(Problem(error="E", detail="the queue is down")), True, True),
+        (RefusedError(problem("values", "too short")), True, False),
+        (RefusedError(problem("base.batches", "too few")), True, True),
+        (RefusedError(problem("batches", "too few")), False, True),
+        (RefusedError(Problem(error="E", detail="the queue is down")), True, True),
     ],
 )
 def test_an_alert_says_what_no_input_of_the_sweep_is_to_blame_for(
     error: Any, asked: bool, alert: bool
 ) -> None:
     inputs = {"field": "learning_rate", "values": "x", "seeds": "0"} if asked else None
-    first, *beside = runs._refusal(error, inputs)
+    first, *beside = new_run._refusal(error, inputs)
     assert bool(first) is alert
     assert any(beside) is not alert
     if alert:
