@@ -239,9 +239,7 @@ def errors(axes: Axes, found: Numbers) -> None:
             axes.plot(steps[seen], error[seen], color=COLOURS[name], linestyle=DASHES[name], linewidth=1.3)
     for limit in LIMITS:
         axes.axhline(limit, color=style.MUTED, linewidth=0.5)
-        axes.annotate(
-            f"{limit:.0%}", (steps[-1], limit), ha="right", va="bottom", fontsize=6.5, color=style.MUTED
-        )
+        axes.annotate(f" {limit:.0%}", (0, limit), va="bottom", fontsize=6.5, color=style.MUTED)
     axes.set_yscale("log")
     axes.set_xlim(0, steps[-1])
     axes.set_ylim(bottom=1e-6)

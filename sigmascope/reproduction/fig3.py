@@ -335,8 +335,9 @@ def lines(axes: Axes, x: FloatArray, one: dict[str, Any]) -> None:
         expected = one["n"] * np.asarray(StationaryGamma(law["shape"], law["rate"]).sf(x**2))
         axes.plot(x, expected, color=style.GAMMA, linestyle=":", linewidth=1.6)
         if expected.max() < 0.5:
+            count = f"{law['expected']:.0e}" if law["expected"] > 0 else "nothing"
             axes.annotate(
-                f"as printed: {law['expected']:.0e} beyond the edge", (0.97, 0.93), xycoords="axes fraction",
+                f"as printed: {count} beyond the edge", (0.97, 0.93), xycoords="axes fraction",
                 ha="right", fontsize=6.5, color=style.GAMMA, zorder=5,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )  # fmt: skip
