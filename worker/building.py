@@ -9,6 +9,7 @@ from sigmascope.errors import InvalidValueError
 from sigmascope.recorder import Recorder
 from sigmascope.schemas import GptSpec, MlpSpec, TrainSpec
 from sigmascope.sinks import Sink
+from sigmascope.spectra import WeightMatrix, split_qkv, weight_matrices
 from worker.datasets.images import Images
 from worker.datasets.text import Text
 from worker.models.gpt import Gpt
@@ -62,10 +63,25 @@ def make_recorder(spec: TrainSpec, model: nn.Module, data: Data, sink: Sink) -> 
     return Recorder(
         model,
         sink,
+        matrices=_matrices(model, spec.projections),
         top_k=spec.top_k,
         spectra=spec.spectra,
         predictors=spec.predictors,
+        reanchor_every=spec.reanchor_every,
         noise_every=spec.noise_every,
+        modes_every=spec.modes_every,
         sample_count=data.sample_count,
         learning_rate=spec.learning_rate,
     )
+
+
+def _matrices(model: nn.Module, projections: str) -> dict[str, WeightMatrix]:
+    """The matrices to record; the parts of a fused projection stand where it stands, or after it."""
+    found: list[WeightMatrix] = []
+    for name, matrix in weight_matrices(model).items():
+        fused = name.rpartition(".")[2] == "qkv"
+        if not fused or projections != "split":
+            found.append(matrix)
+        if fused and projections != "whole":
+            found += split_qkv(matrix)
+    return {matrix.name: matrix for matrix in found}

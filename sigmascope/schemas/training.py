@@ -82,6 +82,8 @@ UNITS = {
     "clip_norm": "gradient norm",
     "evaluate_every": "batches",
     "noise_every": "batches",
+    "modes_every": "batches",
+    "reanchor_every": "batches",
     "top_k": "singular values",
 }
 # pixels of a side; the Gaussian teacher has none
@@ -160,8 +162,27 @@ class TrainSpec(Job):
         title="Predictors",
         description="trackers of the largest values; forces need subspace",
     )
+    projections: Literal["whole", "split", "both"] = Field(
+        "whole",
+        title="Query, key, value",
+        description="recorded as the one matrix they are multiplied as, as three, or both ways",
+    )
+    reanchor_every: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        title="Re-anchor every",
+        description="batches after which predictors start anew at the true weights; 0: never",
+    )
     noise_every: int = Field(
         1, ge=0, le=1_000_000, title="Noise every", description="batches between measurements; 0: never"
+    )
+    modes_every: int = Field(
+        1,
+        ge=0,
+        le=1_000_000,
+        title="Forces every",
+        description="batches between looks at the change along the top modes; 0: never",
     )
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -154,3 +155,50 @@ def test_the_recorded_loss_and_accuracy_are_those_of_the_batch(data: Images) -> 
 def test_small_spectra_take_one_thread() -> None:
     assert thread_count([256, 512, 10]) == 1
     assert thread_count([784, 1024]) == os.cpu_count()
+
+
+TINY_VIT = {
+    "model": {"kind": "vit", "patch": 7, "width": 16, "layers": 1, "heads": 2},
+    "batches": 3,
+    "batch_size": 8,
+}
+
+
+@pytest.mark.parametrize(
+    ("projections", "expected"),
+    [
+        ("whole", {"qkv": (48, 16)}),
+        ("split", {"qkv.q": (16, 16), "qkv.k": (16, 16), "qkv.v": (16, 16)}),
+        ("both", {"qkv": (48, 16), "qkv.q": (16, 16), "qkv.k": (16, 16), "qkv.v": (16, 16)}),
+    ],
+)
+def test_fused_projections_whole_and_in_parts(
+    data: Images, projections: str, expected: dict[str, tuple[int, int]]
+) -> None:
+    spec = TrainSpec.model_validate({**TINY_VIT, "projections": projections})
+    model, sink = trained(spec, data, record=True)
+    seen = {
+        name: values for name, values in sink.records[-1].layers.items() if name.startswith("blocks.0.qkv")
+    }
+    assert [name.removeprefix("blocks.0.") for name in seen] == list(expected)
+    weight = model.get_parameter("blocks.0.qkv.weight").detach().double()
+    for name, layer in seen.items():
+        part = name.rpartition(".")[2]
+        rows = weight if part == "qkv" else weight["qkv".index(part) * 16 :][:16]
+        np.testing.assert_allclose(layer.singular_values, torch.linalg.svdvals(rows), atol=1e-5)
+        assert layer.trajectories["subspace"] == pytest.approx(layer.singular_values[:8], rel=1e-3)
+
+
+def test_cadences_of_the_specification_reach_the_recorder(data: Images) -> None:
+    fields = {**SPEC.model_dump(), "batches": 6, "spectra": "gram64", "predictors": ("algorithm1",)}
+    drifting, anchored = (
+        trained(TrainSpec.model_validate({**fields, "reanchor_every": every}), data, record=True)[1]
+        for every in (0, 2)
+    )
+    last = [sink.records[-1].layers["head"] for sink in (drifting, anchored)]
+    errors = [abs(one.trajectories["algorithm1"] - one.singular_values[:8]).max() for one in last]
+    assert errors[1] < errors[0]
+    watched = TrainSpec.model_validate({**fields, "predictors": ("subspace",), "modes_every": 3})
+    records = trained(watched, data, record=True)[1].records
+    seen = [record.layers["head"].modes is not None for record in records]
+    assert seen == [False, True, False, False, True, False, False]
