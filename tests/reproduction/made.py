@@ -91,6 +91,13 @@ def fig4(*, batches: int = 30, size: float = 1e-3) -> RunResult:
     return training("fig4-quick", layer)
 
 
+def point(rate: float, seed: int, status: str, step: int, spread: dict[str, float]) -> SweepPoint:
+    error = "FloatingPointError: the loss is nan" if status == "failed" else None
+    return SweepPoint(
+        run="r", value=rate, seed=seed, status=status, step=step, total_steps=200, error=error, spread=spread
+    )
+
+
 def fig5(*, power: float = 0.3, falls: bool = True) -> RunResult:
     """Spreads c eta^power, up to 0.1; half of the last one beyond when it ``falls``; a rate that diverged."""
     spec = SweepSpec.model_validate({"preset": "fig5", "values": [1e-3, 1e-2, 1e-1, 1.0], "seeds": [0, 1, 2]})
@@ -100,10 +107,8 @@ def fig5(*, power: float = 0.3, falls: bool = True) -> RunResult:
         for seed in spec.seeds:
             height = 0.5 * 0.1**power if rate > 0.1 and falls else rate**power
             spread = {name: (1 + 0.01 * seed) * height * factor for name, factor in layers.items()}
-            points.append(
-                SweepPoint(run="r", value=rate, seed=seed, status="finished", step=200, spread=spread)
-            )
-    points.append(SweepPoint(run="r", value=9.0, seed=0, status="failed", step=3, spread={"head": 1.0}))
+            points.append(point(rate, seed, "finished", 200, spread))
+    points.append(point(9.0, 0, "failed", 3, {"head": 1.0}))
     return RunResult("fig5", spec, sweep=Sweep(field="learning_rate", points=points, slopes=[], critical={}))
 
 
