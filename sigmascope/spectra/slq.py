@@ -13,10 +13,10 @@ from sigmascope.errors import InvalidValueError
 from sigmascope.spectra.exact import Spectrum, bounded, check_finite, decomposable, exact_spectrum
 from sigmascope.spectra.orientation import tall
 
-# random starts, Lanczos steps from each, and values at the top that are exact
-PROBES, STEPS, TOP = 24, 32, 5
-# for the largest values: vectors in a block, and products of it with W^T W at most
-_BLOCK, _ROUNDS, _MOST_ROUNDS = 16, 12, 60
+# random starts, rounds of products with W^T W on all of them, and values at the top that are exact
+PROBES, ROUNDS, TOP = 16, 20, 5
+# at most, where the largest values have not settled before
+_MOST_ROUNDS = 60
 # residual |W^T W v - lambda v| / lambda at which a largest value is settled (its own error is as the square),
 # and at which its vector is good enough to be taken out of the rest
 _SETTLED, _REMOVED = 1e-4, 1e-2
@@ -32,143 +32,123 @@ _SMALL = 512
 
 @torch.no_grad()
 def slq_spectrum(
-    weight: torch.Tensor, *, probes: int = PROBES, steps: int = STEPS, top: int = TOP, seed: int = 0
+    weight: torch.Tensor, *, probes: int = PROBES, rounds: int = ROUNDS, top: int = TOP, seed: int = 0
 ) -> Spectrum:
     """All min(rows, columns) singular values of ``weight``, the ``top`` largest exactly, the rest estimated.
 
-    The largest are Rayleigh-Ritz values on a block Krylov space of W^T W with full reorthogonalisation,
-    grown until their residuals settle them to about 1e-6 relative. Every vector that has converged there is
-    then taken out: Lanczos without reorthogonalisation would find such values again and again.
+    One block Krylov space of W^T W, grown from ``probes`` random vectors with full reorthogonalisation, gives
+    both. The largest are its Rayleigh-Ritz values: it grows until their residuals settle them to about 1e-6
+    relative. Every vector that has converged there is then taken out of the starts.
 
-    For the rest, Golub-Kahan steps from ``probes`` random vectors give Gaussian quadratures of its spectral
-    density, as seen from each (Golub and Meurant 2010; Ubaru, Chen and Saad 2017). Each is read as a smooth
-    :func:`distribution`, not as steps, and the quantiles of their mean stand for the remaining values. What
-    chance has left in their mean square is taken back, since the Frobenius norm is known.
+    For the rest, Lanczos from each start, in coordinates of the space and therefore without a further product
+    with W, gives a Gaussian quadrature of the spectral density as seen from it (Golub and Meurant 2010;
+    Ubaru, Chen and Saad 2017). Each is read as a smooth :func:`distribution`, not as steps, and the quantiles
+    of their mean stand for the remaining values. What chance has left in their mean square is taken back,
+    since the Frobenius norm is known.
 
-    Cost: O(m n) for each of some seventy products with a few vectors, instead of O(m n^2).
+    Cost: O(m n probes) for each round, instead of O(m n^2).
 
     The Kolmogorov distance to the true spectrum is about sqrt(1 / (2 n probes)) from the starts; the
-    quadrature adds 1 / (4 steps) or less where the density is smooth, more where it spans many orders of
-    magnitude (0.05 where entries of different columns do). ``error_bound`` is their sum, in the unit of the
+    quadrature adds 1 / (4 rounds) or less where the density is smooth, more where it spans many orders of
+    magnitude (0.07 where entries of different columns do). ``error_bound`` is their sum, in the unit of the
     values: the largest shift of an estimated value within so many places. It is an estimate.
 
     ``seed`` makes a generator of its own: the global random state is not touched. Up to 512 values are
     computed, by :func:`exact_spectrum`.
 
     Raises:
-        InvalidValueError: probes, steps or top below 1; ``weight`` is no real matrix.
+        InvalidValueError: probes, rounds or top below 1; ``weight`` is no real matrix.
         NumericalError: NaN or infinity.
     """
-    for name, value in (("probes", probes), ("steps", steps), ("top", top)):
+    for name, value in (("probes", probes), ("rounds", rounds), ("top", top)):
         if value < 1:
             raise InvalidValueError(f"{name} must be at least 1, got {value}; leave it out for the usual")
     matrix = tall(weight)
     n = matrix.shape[1]
-    if n <= max(_SMALL, 2 * top):
+    block = max(probes, 2 * top)
+    if n <= max(_SMALL, 2 * block):
         return exact_spectrum(matrix)
     check_finite(matrix)
     matrix = decomposable(matrix)
     scale = matrix.abs().amax()
     if float(scale) == 0.0:
         return bounded(torch.zeros(n, dtype=matrix.dtype), "svd", matrix)
-    return _estimate(matrix, scale, probes=probes, steps=steps, top=top, seed=seed)
+    generator = torch.Generator(device="cpu").manual_seed(seed)
+    starts = torch.randn(n, block, generator=generator, dtype=matrix.dtype).to(matrix.device)
+    values, known = _estimate(matrix / scale, starts, rounds=rounds, top=top)
+    values = values * float(scale)
+    distance = math.sqrt(1 / (2 * n * block)) + 1 / (4 * rounds)
+    return Spectrum(values.to(matrix.dtype), "slq", _largest_shift(values[known:], math.ceil(distance * n)))
 
 
 def _estimate(
-    matrix: torch.Tensor, scale: torch.Tensor, *, probes: int, steps: int, top: int, seed: int
-) -> Spectrum:
+    matrix: torch.Tensor, starts: torch.Tensor, *, rounds: int, top: int
+) -> tuple[torch.Tensor, int]:
+    """All values, (n,) float64 on the CPU, and how many of them, from the top, are exact."""
     n = matrix.shape[1]
-    scaled = matrix / scale
-    generator = torch.Generator(device="cpu").manual_seed(seed)
-    known, removed = _largest(scaled, top=top, generator=generator)
-    starts = torch.randn(n, probes, generator=generator, dtype=matrix.dtype).to(matrix.device)
-    rules = _rules(*_bidiagonal(scaled, starts, removed, steps=steps))
-    squares = float(torch.linalg.vector_norm(scaled)) ** 2
+    space = _krylov(matrix, starts, rounds=rounds, top=top)
+    squares = float(torch.linalg.vector_norm(matrix)) ** 2
+    known = space.ritz[: space.converged].sqrt()
+    rest = space.ritz[space.converged :]
+    rules = _rules(rest, space.starts[space.converged :], sigma_max=float(known[0]), steps=space.rounds)
     points = np.linspace(0.0, float(known[-1]), _POINTS * n)
     masses = tilted(
         np.diff(np.mean([distribution(rule, points) for rule in rules], axis=0), prepend=0.0),
         points**2,
         mean=(squares - float(known.square().sum())) / (n - len(known)),
     )
-    rest = torch.from_numpy(quantiles(points, masses, n - len(known)))
-    values = torch.cat([known, rest]) * float(scale)
-    distance = math.sqrt(1 / (2 * n * probes)) + 1 / (4 * steps)
-    return Spectrum(
-        values.to(matrix.dtype), "slq", _largest_shift(values[len(known) :], math.ceil(distance * n))
-    )
+    return torch.cat([known, torch.from_numpy(quantiles(points, masses, n - len(known)))]), len(known)
 
 
-def _largest(
-    matrix: torch.Tensor, *, top: int, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The largest singular values, (t,) float64 on the CPU, t >= ``top``, and their vectors (n, t).
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """A block Krylov space of W^T W, by its Ritz vectors.
 
-    t counts all that have converged from the top down.
+    Attributes:
+        ritz: eigenvalues of W^T W on it, (N,) float64 on the CPU, descending, none negative.
+        starts: an orthonormal basis of the starts in coordinates of the Ritz vectors, (N, block).
+        converged: how many, from the top, are eigenvalues of W^T W; a block at least is left for the rest.
+        rounds: products with W^T W behind it.
     """
-    n = matrix.shape[1]
-    block = max(_BLOCK, 2 * top)
-    start = torch.randn(n, block, generator=generator, dtype=matrix.dtype).to(matrix.device)
-    basis = newest = torch.linalg.qr(start).Q
-    T = torch.zeros(0, 0, dtype=torch.float64)
-    for rounds in range(1, _MOST_ROUNDS + 1):
+
+    ritz: torch.Tensor
+    starts: torch.Tensor
+    converged: int
+    rounds: int
+
+
+def _krylov(matrix: torch.Tensor, starts: torch.Tensor, *, rounds: int, top: int) -> _Space:
+    """Grown for so many ``rounds``, two at least, and on until the ``top`` values have settled."""
+    n, block = starts.shape
+    rounds = max(rounds, 2)
+    basis = newest = torch.linalg.qr(starts).Q
+    images: list[torch.Tensor] = []
+    for count in range(1, _MOST_ROUNDS + 1):
         image = matrix @ newest
+        images.append(image)
         grown = matrix.mT @ image
-        T = _bordered(T, (basis.mT @ grown).double().cpu())
         for _ in range(2):  # twice is enough (Parlett 1998, 6.9)
             grown = grown - basis @ (basis.mT @ grown)
         newest, R = torch.linalg.qr(grown)
         # where W has lost rank, what was left is rounding, and lies in the span as much as outside
         newest = torch.linalg.qr(newest - basis @ (basis.mT @ newest)).Q
         full = basis.shape[1] + block > n
-        if rounds % 4 == 0 or full:
-            ritz, vectors = (part.flip(-1) for part in torch.linalg.eigh(T))
+        if (count >= rounds and (count - rounds) % 4 == 0) or full:
+            image = torch.cat(images, dim=1).double()
+            ritz, vectors = (part.flip(-1) for part in torch.linalg.eigh((image.mT @ image).cpu()))
             residual = (R.double().cpu() @ vectors[-block:]).norm(dim=0)
             # no value is better than rounding makes the largest
             residual = (residual - _ROUNDING * ritz[0]).clamp(min=0.0) / ritz.clamp(min=1e-300)
-            settled = _leading(residual <= _SETTLED)
-            if full or (settled >= top and rounds >= _ROUNDS) or rounds == _MOST_ROUNDS:
+            if full or _leading(residual <= _SETTLED) >= top:
                 break
         basis = torch.cat([basis, newest], dim=1)
-    count = max(top, _leading(residual <= _REMOVED))
-    taken = basis @ vectors[:, :count].to(basis)
-    return ritz[:count].clamp(min=0.0).sqrt(), taken
-
-
-def _bordered(T: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """The symmetric T with its next block of columns, and of rows."""
-    old = T.shape[0]
-    both = torch.zeros(len(columns), len(columns), dtype=T.dtype)
-    both[:old, :old] = T
-    both[:, old:] = columns
-    both[old:, :old] = columns[:old].T
-    return both
+    converged = min(max(top, _leading(residual <= _REMOVED)), len(ritz) - block)
+    return _Space(ritz.clamp(min=0.0), vectors[:block].T, converged, count)
 
 
 def _leading(good: torch.Tensor) -> int:
     """How many hold before the first that does not."""
     return int(good.long().cumprod(0).sum())
-
-
-def _bidiagonal(
-    matrix: torch.Tensor, starts: torch.Tensor, removed: torch.Tensor, *, steps: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Golub-Kahan: diagonal and superdiagonal, (probes, steps) each, float64 on the CPU."""
-    tiny = torch.finfo(matrix.dtype).tiny
-    v = starts - removed @ (removed.mT @ starts)
-    v = v / v.norm(dim=0)
-    u, beta = torch.zeros(()), torch.zeros(())
-    diagonal, beside = [], []
-    for _ in range(steps):
-        u = matrix @ v - u.to(v) * beta.to(v)
-        alpha = u.norm(dim=0)
-        u = u / alpha.clamp(min=tiny)
-        w = matrix.mT @ u - v * alpha
-        w = w - removed @ (removed.mT @ w)
-        beta = w.norm(dim=0)
-        v = w / beta.clamp(min=tiny)
-        diagonal.append(alpha)
-        beside.append(beta)
-    return torch.stack(diagonal, 1).double().cpu(), torch.stack(beside, 1).double().cpu()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +166,27 @@ class Rule:
     settled: NDArray[np.bool_]
 
 
-def _rules(diagonal: torch.Tensor, beside: torch.Tensor) -> list[Rule]:
-    """The rule that each start gives; ``beside`` has one more entry, that of the step after the last."""
-    B = torch.diag_embed(diagonal) + torch.diag_embed(beside[:, :-1], offset=1)
-    U, sigma, Vh = torch.linalg.svd(B)
-    residual = beside[:, -1:] * U[:, -1].abs()  # |W^T u - sigma v|, by the last component of u
-    of_nodes = sigma, Vh[:, :, 0] ** 2, residual <= _STEP * sigma[:, :1]
-    return [Rule(*one) for one in zip(*(part.flip(-1).numpy() for part in of_nodes), strict=True)]
+def _rules(ritz: torch.Tensor, starts: torch.Tensor, *, sigma_max: float, steps: int) -> list[Rule]:
+    """The rule that each start gives, by Lanczos on diag(``ritz``) with full reorthogonalisation."""
+    tiny = max(1e-14 * float(ritz[0]), 1e-150)  # below it nothing is left to go on with
+    v = starts.T / starts.norm(dim=0)[:, None].clamp(min=1e-150)  # (block, N)
+    basis = v[:, None, :]
+    diagonal, beside = [], []
+    for _ in range(min(steps, len(ritz))):
+        w = v * ritz
+        diagonal.append((w * v).sum(1))
+        for _ in range(2):
+            w = w - ((basis @ w[:, :, None]).mT @ basis)[:, 0]
+        beside.append(w.norm(dim=1))
+        v = w / beside[-1][:, None].clamp(min=tiny)
+        basis = torch.cat([basis, v[:, None, :]], dim=1)
+    off = torch.diag_embed(torch.stack(beside[:-1], 1), offset=1) if beside[1:] else torch.zeros(())
+    T = torch.diag_embed(torch.stack(diagonal, 1)) + off + off.mT
+    squares, vectors = torch.linalg.eigh(T)
+    sigma = squares.clamp(min=0.0).sqrt()
+    residual = beside[-1][:, None] * vectors[:, -1].abs()  # of W^T W; over sigma, that of the singular value
+    of_nodes = sigma, vectors[:, 0] ** 2, residual <= _STEP * sigma_max * sigma.clamp(min=1e-6 * sigma_max)
+    return [Rule(*(part.numpy() for part in one)) for one in zip(*of_nodes, strict=True)]
 
 
 def distribution(rule: Rule, points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -46,7 +46,7 @@ def test_distribution_and_largest_values(weight: torch.Tensor) -> None:
     assert seen.values.shape == truth.shape
     assert (seen.values.diff() <= 0).all()
     torch.testing.assert_close(seen.values[:5].double(), truth[:5], rtol=1e-5, atol=0)
-    # 24 starts: chance leaves sqrt(1 / (2 * 700 * 24)) = 0.0055 midway, at most five times that
+    # 16 starts: chance leaves sqrt(1 / (2 * 700 * 16)) = 0.0067 midway, at most five times that
     assert kolmogorov(seen.values, truth) < 0.025
     assert float((seen.values - truth).abs().max()) <= 2 * seen.error_bound  # an estimate
 
@@ -78,3 +78,17 @@ def test_nan_is_reported() -> None:
     weight[5, 5] = float("nan")
     with pytest.raises(NumericalError, match="1 of 630000 weights"):
         slq_spectrum(weight)
+
+
+def test_more_values_at_the_top_and_few_rounds() -> None:
+    weight = spiked()
+    truth = torch.linalg.svdvals(weight.double())
+    for top, rounds in ((1, 1), (20, 4), (40, 20)):
+        seen = slq_spectrum(weight, top=top, rounds=rounds)
+        assert seen.values.shape == truth.shape
+        torch.testing.assert_close(seen.values[:top].double(), truth[:top], rtol=1e-5, atol=0)
+
+
+def test_a_spectrum_of_one_value() -> None:
+    seen = slq_spectrum(3 * torch.linalg.qr(gaussian(ROWS, COLUMNS)).Q)
+    torch.testing.assert_close(seen.values, torch.full((COLUMNS,), 3.0), rtol=1e-3, atol=0)
