@@ -26,6 +26,8 @@ _STEP = 1e-3
 _POINTS = 8
 # of a residual, relative to the largest eigenvalue, in float32
 _ROUNDING = 1e-6
+# length that a unit vector keeps when it was outside a span already; projections that reach it, at most
+_KEPT, _MOST_PROJECTIONS = 0.9, 6
 # up to this many values a decomposition is as fast
 _SMALL = 512
 
@@ -126,12 +128,7 @@ def _krylov(matrix: torch.Tensor, starts: torch.Tensor, *, rounds: int, top: int
     for count in range(1, _MOST_ROUNDS + 1):
         image = matrix @ newest
         images.append(image)
-        grown = matrix.mT @ image
-        for _ in range(2):  # twice is enough (Parlett 1998, 6.9)
-            grown = grown - basis @ (basis.mT @ grown)
-        newest, R = torch.linalg.qr(grown)
-        # where W has lost rank, what was left is rounding, and lies in the span as much as outside
-        newest = torch.linalg.qr(newest - basis @ (basis.mT @ newest)).Q
+        newest, R = _beside(basis, matrix.mT @ image)
         full = basis.shape[1] + block > n
         if (count >= rounds and (count - rounds) % 4 == 0) or full:
             image = torch.cat(images, dim=1).double()
@@ -144,6 +141,23 @@ def _krylov(matrix: torch.Tensor, starts: torch.Tensor, *, rounds: int, top: int
         basis = torch.cat([basis, newest], dim=1)
     converged = min(max(top, _leading(residual <= _REMOVED)), len(ritz) - block)
     return _Space(ritz.clamp(min=0.0), vectors[:block].T, converged, count)
+
+
+def _beside(basis: torch.Tensor, grown: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Q R = ``grown`` less its part in the span of ``basis``, the columns of Q orthonormal and outside it.
+
+    Twice is enough (Parlett 1998, 6.9) where something is left outside. Where W has lost rank it is rounding,
+    and Q's columns are any that complete it, inside the span as well as outside: they are projected until
+    projection takes little from them.
+    """
+    for _ in range(2):
+        grown = grown - basis @ (basis.mT @ grown)
+    Q, R = torch.linalg.qr(grown)
+    for _ in range(_MOST_PROJECTIONS):
+        Q, kept = torch.linalg.qr(Q - basis @ (basis.mT @ Q))
+        if float(kept.diagonal().abs().min()) > _KEPT:
+            break
+    return Q, R
 
 
 def _leading(good: torch.Tensor) -> int:

@@ -81,7 +81,7 @@ def test_outlines_drawn_while_moving_are_those_that_plotly_draws(page: Page, fin
     open_run(page, finished.id, "?layer=hidden.0&step=0")
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    wait_until(page, "state.step === 3")
+    wait_until(page, "state.drawn === 3")
     moving = outlines(page)
     settled(page)
     resting = outlines(page)

@@ -60,9 +60,10 @@ def test_low_rank() -> None:
 
 def test_zero_and_constant_weights() -> None:
     assert not slq_spectrum(torch.zeros(ROWS, COLUMNS)).values.any()
-    seen = slq_spectrum(torch.ones(ROWS, COLUMNS))
-    assert float(seen.values[0]) == pytest.approx((ROWS * COLUMNS) ** 0.5, rel=1e-5)
-    assert float(seen.values[1:].max()) < 1e-2 * float(seen.values[0])
+    for seed in range(8):  # what is left beside rank one is rounding, and each start has its own
+        seen = slq_spectrum(torch.ones(ROWS, COLUMNS), seed=seed)
+        assert float(seen.values[0]) == pytest.approx((ROWS * COLUMNS) ** 0.5, rel=1e-5)
+        assert float(seen.values[1:].max()) < 1e-5 * float(seen.values[0])
 
 
 def test_randomness_is_its_own() -> None:

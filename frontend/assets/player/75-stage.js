@@ -220,6 +220,7 @@
         kind: this.root.dataset.kind,
         status: this.store.run?.status ?? null,
         step: this.step,
+        drawn: steps?.[figures.drawn] ?? null,
         steps: steps?.length ?? 0,
         lastStep: steps?.length ? steps[steps.length - 1] : -1,
         playing: clock.playing,
