@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
@@ -15,7 +16,7 @@ from sigmascope.gradient_noise import GradientNoiseMeter
 from sigmascope.prediction.products import times
 from sigmascope.prediction.registry import DEFAULT_PREDICTORS
 from sigmascope.prediction.subspace import Modes
-from sigmascope.prediction.update import measured_update, planned_updates
+from sigmascope.prediction.update import WeightChange, measured_update, planned_updates
 from sigmascope.records import GradientNoise, LayerRecord, LayerShape, ModeUpdate, StepRecord
 from sigmascope.sinks import Sink
 from sigmascope.spectra.exact import Spectrum
@@ -113,7 +114,7 @@ class Recorder:
         self._waiting: dict[str, tuple[torch.Tensor, Modes | None]] = {}
         self._fits: dict[str, LawFit] = {}
         self._meter = GradientNoiseMeter(
-            _linears(self._matrices),
+            _linears(self._matrices) if noise_every else {},
             sample_count=sample_count,
             rows={name: matrix.rows for name, matrix in self._matrices.items() if matrix.rows},
         )
@@ -163,13 +164,13 @@ class Recorder:
             self._noise = self._meter.measure(learning_rate=rate)
         self._batches += 1
         foreseen = [name for name in trained if _foreseeable(weights[name], optimizer)]
-        for name in foreseen:  # one change at a time: its memory serves the next, and stays in the caches
-            G = self._change(name, optimizer, rate=rate)
-            if G is None:
+        for name in foreseen:  # one change at a time: what lies in the caches serves more than once
+            change = self._change(name, optimizer, rate=rate)
+            if change is None:
                 continue
             if name in modes:
-                self._modes[name] = _update_along(modes[name], G, variance.get(name))
-            self._trackers.advance(name, G, weights=weights[name])
+                self._modes[name] = _update_along(modes[name], change, variance.get(name))
+            self._trackers.advance(name, change, weights=weights[name])
         self._waiting = {
             name: (weights[name].clone(), modes.get(name)) for name in trained if name not in foreseen
         }
@@ -190,10 +191,10 @@ class Recorder:
             raise InvalidValueError(f"step must be at least 0, got {step}: 0 is before the first batch")
         weights = self._weights()
         for name, (before, modes) in self._waiting.items():
-            G = measured_update(before, weights[name])
+            change = WeightChange(measured_update(before, weights[name]))
             if modes is not None:
-                self._modes[name] = _update_along(modes, G, None)
-            self._trackers.advance(name, G, weights=before)
+                self._modes[name] = _update_along(modes, change, None)
+            self._trackers.advance(name, change, weights=before)
         self._waiting = {}
         spectra = self._spectra.read(weights, step=step, top=self._trackers.largest())
         layers = {shape.name: self._record_layer(shape, step, spectra[shape.name]) for shape in self.layers}
@@ -224,14 +225,16 @@ class Recorder:
 
     def _change(
         self, name: str, optimizer: torch.optim.Optimizer | None, *, rate: float
-    ) -> torch.Tensor | None:
+    ) -> WeightChange | None:
         """The weight change of this batch; None where the optimizer leaves the weight alone."""
         weight = self._matrices[name].weight()
         if optimizer is not None:
             change = planned_updates(optimizer, {name: weight}).get(name)
         else:
-            change = None if weight.grad is None else -rate * weight.grad
-        return None if change is None else self._matrices[name].view(change)
+            change = None if weight.grad is None else WeightChange(weight.grad, -rate)
+        if change is None:
+            return None
+        return replace(change, direction=self._matrices[name].view(change.direction))
 
     def _record_layer(self, shape: LayerShape, step: int, spectrum: Spectrum) -> LayerRecord:
         values = _numpy(spectrum.values)
@@ -291,9 +294,9 @@ def _linears(matrices: Mapping[str, WeightMatrix]) -> dict[str, nn.Linear]:
     return {name: matrix.module for name, matrix in matrices.items() if isinstance(matrix.module, nn.Linear)}
 
 
-def _update_along(modes: Modes, G: torch.Tensor, variance: torch.Tensor | None) -> ModeUpdate:
+def _update_along(modes: Modes, change: WeightChange, variance: torch.Tensor | None) -> ModeUpdate:
     """u_k^T G v_k, and the variance that sampling gives it."""
-    projected = (times(tall(G), modes.right) * modes.left).sum(0)
+    projected = change.scale * (times(tall(change.direction), modes.right) * modes.left).sum(0)
     return ModeUpdate(_numpy(projected.cpu()), None if variance is None else _numpy(variance.cpu()))
 
 

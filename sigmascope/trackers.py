@@ -10,6 +10,7 @@ from sigmascope.errors import NumericalError
 from sigmascope.prediction.predictor import Predictor
 from sigmascope.prediction.registry import make_predictor
 from sigmascope.prediction.subspace import Modes, Subspace
+from sigmascope.prediction.update import WeightChange
 
 
 class Trackers:
@@ -43,8 +44,8 @@ class Trackers:
             for tracker in self._of[layer]:
                 tracker.start(weight)
 
-    def advance(self, layer: str, G: torch.Tensor, *, weights: torch.Tensor) -> None:
-        """One batch: ``G`` is added to ``weights``, which are looked at only where re-anchoring is due.
+    def advance(self, layer: str, change: WeightChange, *, weights: torch.Tensor) -> None:
+        """One batch: ``change`` is added to ``weights``, which are looked at only where re-anchoring is due.
 
         Raises:
             NumericalError: NaN or infinity; the message names the layer.
@@ -54,7 +55,7 @@ class Trackers:
             for tracker in self._of[layer]:
                 if due and self._steps[layer] > 0:
                     tracker.start(weights)
-                tracker.step(G)
+                tracker.step(change.direction, scale=change.scale)
         except NumericalError as error:
             raise NumericalError(f"layer {layer}: {error}") from error
         self._steps[layer] += 1

@@ -13,7 +13,7 @@ from sigmascope.prediction.predictor import Predictor
 from sigmascope.prediction.reanchored import Reanchored
 from sigmascope.prediction.registry import DEFAULT_PREDICTORS, PREDICTORS, make_predictor
 from sigmascope.prediction.subspace import Modes, Subspace
-from sigmascope.prediction.update import measured_update, planned_updates
+from sigmascope.prediction.update import WeightChange, measured_update, planned_updates
 
 __all__ = [
     "DEFAULT_PREDICTORS",
@@ -25,6 +25,7 @@ __all__ = [
     "Predictor",
     "Reanchored",
     "Subspace",
+    "WeightChange",
     "make_predictor",
     "measured_update",
     "planned_updates",

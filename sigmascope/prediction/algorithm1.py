@@ -78,12 +78,12 @@ class Algorithm1:
         self._below = torch.ones(self.k, self.k, dtype=torch.bool, device=sigma.device).tril(-1)
 
     @torch.no_grad()
-    def step(self, G: torch.Tensor) -> None:
+    def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """Lines 5 to 14 for one batch. See Predictor."""
         G = weight_change(G, shape=self._shape, dtype=self._U.dtype)
         sigma = self._require_sigma()
         U, V = self._U, self._V
-        M = (U.T @ G) @ V  # line 6, (k, k)
+        M = scale * ((U.T @ G) @ V)  # line 6, (k, k)
         require_finite(M, name=self.name)
         new_sigma = (sigma + M.diagonal()).clamp(min=self.delta)  # lines 8 and 10: no i needs another's
         C = self._coefficients(M, old=sigma, new=new_sigma)  # line 9, row i holds those of du_i and dv_i

@@ -69,11 +69,11 @@ class FirstOrder:
         self._shape = W0.shape
 
     @torch.no_grad()
-    def step(self, G: torch.Tensor) -> None:
+    def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """One perturbation, orthonormalised. See Predictor."""
         G = weight_change(G, shape=self._shape, dtype=self._U.dtype)
         U, V, sigma = self._U, self._V, self._sigma
-        GV, GtU = times(G, V), times(G.T, U)  # (m, k), (n, k)
+        GV, GtU = scale * times(G, V), scale * times(G.T, U)  # (m, k), (n, k)
         M = U.T @ GV
         require_finite(M, name=self.name)
         both, apart = _rotations(M, sigma)

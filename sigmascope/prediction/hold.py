@@ -43,10 +43,11 @@ class Hold:
         self._shape = W0.shape
 
     @torch.no_grad()
-    def step(self, G: torch.Tensor) -> None:
+    def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """Change nothing. See Predictor."""
         # NaN and infinity survive a sum of absolute values, and one number is cheap to look at.
-        require_finite(weight_change(G, shape=self._shape, dtype=torch.float32).abs().amax(), name=self.name)
+        largest = weight_change(G, shape=self._shape, dtype=torch.float32).abs().amax()
+        require_finite(scale * largest, name=self.name)
 
     @property
     def singular_values(self) -> torch.Tensor:

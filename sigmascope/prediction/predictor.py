@@ -33,8 +33,11 @@ class Predictor(Protocol):
         """
         ...
 
-    def step(self, G: torch.Tensor) -> None:
-        """Advance by the weight change ``G`` = -eta grad L of one batch, in the orientation of ``W0``.
+    def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
+        """Advance by the weight change ``scale * G`` of one batch, in the orientation of ``W0``.
+
+        It is -eta grad L. With ``scale`` the gradient serves as it lies in memory: a product of its own would
+        cost as much as the rest.
 
         Raises:
             InvalidValueError: called before ``start``, or ``G`` is not of the shape of ``W0``.

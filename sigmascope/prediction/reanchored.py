@@ -53,8 +53,8 @@ class Reanchored:
         self.predictor.start(W0)
         self._steps = 0
 
-    def step(self, G: torch.Tensor, *, weights: torch.Tensor) -> None:
-        """Advance by ``G`` from where the predictor is, or, when due, from ``weights``.
+    def step(self, G: torch.Tensor, *, weights: torch.Tensor, scale: float = 1.0) -> None:
+        """Advance by ``scale * G`` from where the predictor is, or, when due, from ``weights``.
 
         Raises:
             InvalidValueError: as for Predictor, or ``weights`` are not of the shape of ``G``.
@@ -67,7 +67,7 @@ class Reanchored:
             )
         if self._steps > 0 and self._steps % self.every == 0:
             self.predictor.start(weights)
-        self.predictor.step(G)
+        self.predictor.step(G, scale=scale)
         self._steps += 1
 
     @property

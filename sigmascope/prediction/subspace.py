@@ -128,15 +128,15 @@ class Subspace:
         return p if p in (self.k, n) else p - 1
 
     @torch.no_grad()
-    def step(self, G: torch.Tensor) -> None:
-        """Add ``G`` and make ``half_steps`` half steps. See Predictor."""
+    def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
+        """Add ``scale * G`` and make ``half_steps`` half steps. See Predictor."""
         G = weight_change(G, shape=self._shape, dtype=self._W.dtype)
         if self._trial.shape[1] == self._W.shape[1]:  # exact: with p = n nothing is outside the span
-            self._W += G
+            self._W.add_(G, alpha=scale)
             self._product = self._W @ self._trial
         else:
             trial = self._with_direction_of(G)  # before the sum, while the caches still hold G
-            self._W += G
+            self._W.add_(G, alpha=scale)
             momentum = self._momentum()
             self._half_step(trial, momentum)
             for _ in range(self.half_steps - 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,10 +11,27 @@ import torch
 from sigmascope.errors import InvalidValueError
 
 
+@dataclass(frozen=True, slots=True)
+class WeightChange:
+    """G = ``scale`` times ``direction``, not multiplied out.
+
+    Attributes:
+        direction: of the weight's shape; of plain SGD it is the gradient itself, in its own memory.
+        scale: of plain SGD, -lr.
+    """
+
+    direction: torch.Tensor
+    scale: float = 1.0
+
+    def matrix(self) -> torch.Tensor:
+        """G, a new tensor."""
+        return self.scale * self.direction
+
+
 @torch.no_grad()
 def planned_updates(
     optimizer: torch.optim.Optimizer, parameters: Mapping[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
+) -> dict[str, WeightChange]:
     """G = W_after - W_before by name, before ``optimizer.step()``: what torch.optim.SGD is about to add.
 
     With the settings of each parameter's group, g the gradient (-g when ``maximize``) and b the momentum
@@ -76,7 +94,7 @@ def _held(optimizer: torch.optim.Optimizer) -> Iterator[tuple[torch.Tensor, dict
             yield parameter, group
 
 
-def _sgd_change(parameter: torch.Tensor, group: Mapping[str, Any], state: Mapping[str, Any]) -> torch.Tensor:
+def _sgd_change(parameter: torch.Tensor, group: Mapping[str, Any], state: Mapping[str, Any]) -> WeightChange:
     gradient = parameter.grad
     if gradient is None:
         raise InvalidValueError("no gradient: call backward() before planned_updates()")
@@ -85,8 +103,7 @@ def _sgd_change(parameter: torch.Tensor, group: Mapping[str, Any], state: Mappin
         direction = direction.add(parameter, alpha=group["weight_decay"])
     if group["momentum"] != 0:
         direction = _with_momentum(direction, group, state.get("momentum_buffer"))
-    change: torch.Tensor = direction * -group["lr"]
-    return change
+    return WeightChange(direction, -float(group["lr"]))
 
 
 def _with_momentum(

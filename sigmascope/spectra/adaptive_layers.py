@@ -11,12 +11,16 @@ from sigmascope.spectra.batched import exact_spectra
 from sigmascope.spectra.exact import Spectrum, check_accuracy, check_method
 from sigmascope.spectra.layer_errors import at_layer
 
+# share of its way from which on a layer keeps another one company: alone, it would soon cost as much as both
+_COMPANION = 0.5
+
 
 class AdaptiveSpectra:
     """:class:`AdaptiveSpectrum` of every layer of a model.
 
-    Layers that would come due together in the next batches are decomposed one by one from now on, so that no
-    batch waits for all of them; the first batch decomposes all.
+    Decompositions go side by side, one thread each, so that threads without one would idle: they take the
+    layers that have come farthest. Layers that would come due together in the next batches are decomposed so
+    many at a time from now on, so that no batch waits for all of them; the first batch decomposes all.
 
     Args and errors: as there.
     """
@@ -49,7 +53,7 @@ class AdaptiveSpectra:
         """
         given = {} if top is None else top
         moved = {name: self._moved(name, weight, step=step) for name, weight in weights.items()}
-        chosen = {name: weights[name] for name in due(moved)}
+        chosen = {name: weights[name] for name in due(moved, at_once=torch.get_num_threads())}
         found = exact_spectra(chosen, method=self._method, accuracy=self._accuracy, step=step)
         for name, spectrum in found.items():
             self._layers[name].anchor(spectrum, weights[name], step=step, top=given.get(name))
@@ -64,17 +68,20 @@ class AdaptiveSpectra:
             return self._layers[name].move(weight)
 
 
-def due(moved: Mapping[str, tuple[float, float]]) -> list[str]:
+def due(moved: Mapping[str, tuple[float, float]], *, at_once: int) -> list[str]:
     """Layers to decompose now, from the share of its way that each has gone and will go in the next batch.
 
-    All that are past their way. If there are none, the most advanced one where more layers come due within
-    some number of batches than there are batches: put off, two of them would fall together.
+    All that are past their way. If there are none, the ``at_once`` most advanced ones where more layers come
+    due within some number of batches than can be decomposed in them: put off, they would fall together. What
+    is left of the last ``at_once`` is filled up with the most advanced of the others, if they have gone
+    ``_COMPANION`` of their way.
     """
-    late = [
-        name for name, (gone, _) in moved.items() if not gone <= 1.0
-    ]  # NaN decomposes, and is named there
-    if late:
-        return late
-    waits = sorted((1.0 - gone) / pace for gone, pace in moved.values() if pace > 0)
-    crowded = any(wait < place for place, wait in enumerate(waits))
-    return [max(moved, key=lambda name: moved[name][0])] if crowded else []
+    late = [name for name, (gone, _) in moved.items() if not gone <= 1.0]  # NaN is named by who decomposes it
+    early = sorted((name for name in moved if name not in late), key=lambda name: -moved[name][0])
+    if not late:
+        waits = sorted((1.0 - gone) / pace for gone, pace in moved.values() if pace > 0)
+        if not any(wait < place // at_once for place, wait in enumerate(waits)):
+            return []
+        late = [early.pop(0)]
+    free = -len(late) % at_once
+    return late + [name for name in early[:free] if moved[name][0] >= _COMPANION]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import partial
 
 import torch
 
@@ -24,10 +25,10 @@ def exact_spectra(
 ) -> dict[str, Spectrum]:
     """:func:`exact_spectrum` of every weight, by name, faster than one after another.
 
-    On the CPU the matrices are decomposed side by side, one thread each: LAPACK's reduction to tridiagonal
-    form gains little from a second thread, and a batched call of torch is a loop. Fewer matrices than threads
-    share these among them. On a GPU those of equal shape go into one batched call, and results move to the
-    CPU once a shape. A weight that stands under several names is decomposed once.
+    On the CPU the matrices are decomposed side by side, one thread each as long as there are enough of one
+    size (:func:`rounds`): LAPACK's reduction to tridiagonal form gains little from a second thread, and a
+    batched call of torch is a loop. On a GPU those of equal shape go into one batched call, and results move
+    to the CPU once a shape. A weight that stands under several names is decomposed once.
 
     Raises:
         InvalidValueError: as :func:`exact_spectrum`; where it is about a weight, the message names it.
@@ -48,28 +49,47 @@ def exact_spectra(
 
 
 def _on_cpu(matrices: Mapping[str, torch.Tensor], chosen: Mapping[str, str]) -> dict[str, torch.Tensor]:
-    # the largest first: the threads end together
-    here = sorted(
-        (name for name, matrix in matrices.items() if matrix.device.type == "cpu"),
-        key=lambda name: matrices[name].numel() * matrices[name].shape[1],
-        reverse=True,
-    )
-    if len(here) < 2 or torch.get_num_threads() == 1:
-        return {name: METHODS[chosen[name]](matrices[name]) for name in here}
-    with _side_by_side(len(here)) as pool:
-        found = pool.map(lambda name: METHODS[chosen[name]](matrices[name]), here)
-        return dict(zip(here, found, strict=True))
+    here = {name: matrix for name, matrix in matrices.items() if matrix.device.type == "cpu"}
+    costs = {name: float(matrix.numel() * matrix.shape[1]) for name, matrix in here.items()}
+    found: dict[str, torch.Tensor] = {}
+    for names, share in rounds(costs, threads=torch.get_num_threads()):
+        works = [partial(METHODS[chosen[name]], here[name]) for name in names]
+        found |= zip(names, _all_done(works, share=share), strict=True)
+    return found
 
 
-@contextmanager
-def _side_by_side(count: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool of workers with as many of torch's threads in all as there are now."""
+def rounds(costs: Mapping[str, float], *, threads: int) -> list[tuple[list[str], int]]:
+    """What is decomposed side by side, one round after the other, and with how many threads each.
+
+    The most costly go first. So many as there are threads start together, unless the first would then be
+    waited for longer than it takes to do them in turn with all threads: a decomposition gains about the
+    square root of their number. Rounds of one thread each are one round, in which whoever is done goes on.
+    """
+    waiting = sorted(costs, key=lambda name: -costs[name])
+    plan: list[tuple[list[str], int]] = []
+    while waiting:
+        group = waiting[:threads]
+        share = threads // len(group)
+        in_turn = sum(costs[name] for name in group) / math.sqrt(threads)
+        if in_turn < costs[group[0]] / math.sqrt(share):
+            group, share = group[:1], threads
+        waiting = waiting[len(group) :]
+        if plan and plan[-1][1] == share == 1:
+            plan[-1][0].extend(group)
+        else:
+            plan.append((group, share))
+    return plan
+
+
+def _all_done(works: Sequence[Callable[[], torch.Tensor]], *, share: int) -> list[torch.Tensor]:
+    """What the ``works`` return, done side by side with so many of torch's threads each."""
     threads = torch.get_num_threads()
-    workers = min(threads, count)
-    share = threads // workers
+    if len(works) == 1 and share == threads:
+        return [works[0]()]
+    workers = min(threads // share, len(works))
     try:
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
-            yield pool
+            return [done.result() for done in [pool.submit(work) for work in works]]
     finally:
         # The number that new threads start with is one for all, and the workers have changed it.
         torch.set_num_threads(threads)

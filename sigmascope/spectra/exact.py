@@ -15,8 +15,10 @@ from sigmascope.spectra.orientation import tall
 
 # Up to this many singular values a decomposition takes well under a millisecond either way.
 _SMALL = 64
-# From more values on, scipy's LAPACK is faster than torch's.
+# From more values on, scipy's LAPACK is faster than torch's on one thread; it has no use for a second one.
 _LARGE = 512
+# Largest entries up to this, and from its inverse on, have squares and sums of squares well inside float32.
+_SQUARABLE = 1e9
 # relative to sigma_max: what is asked of ``auto`` otherwise, and what the methods keep on full-rank weights
 _USUAL_ACCURACY, _GRAM_ACCURACY, _SVD_ACCURACY = 1e-3, 2e-4, 1e-5
 
@@ -156,16 +158,19 @@ def _svd(matrix: torch.Tensor) -> torch.Tensor:
 
 
 def _gram(matrix: torch.Tensor) -> torch.Tensor:
-    # Scaled first: squares of very large or very small weights leave the range of float32.
-    scale = matrix.abs().amax((-2, -1), keepdim=True).clamp(min=torch.finfo(matrix.dtype).tiny)
-    eigenvalues = _gram_eigenvalues(matrix / scale)
+    # Squares of very large or very small weights leave the range of float32: they are scaled first.
+    low, high = matrix.amin((-2, -1), keepdim=True), matrix.amax((-2, -1), keepdim=True)
+    scale = torch.maximum(-low, high).clamp(min=torch.finfo(matrix.dtype).tiny)
+    scale = torch.where((scale > 1 / _SQUARABLE) & (scale < _SQUARABLE), 1.0, scale)
+    eigenvalues = _gram_eigenvalues(matrix if bool((scale == 1.0).all()) else matrix / scale)
     # Rounding may leave eigenvalues of a singular matrix slightly negative.
     return eigenvalues.flip(-1).clamp(min=0.0).sqrt() * scale[..., 0]
 
 
 def _gram_eigenvalues(matrix: torch.Tensor) -> torch.Tensor:
     """Of W^T W, ascending, (..., n)."""
-    if matrix.device.type != "cpu" or matrix.shape[-1] <= _LARGE or matrix.dtype not in _LAPACK_TYPES:
+    alone = matrix.device.type == "cpu" and torch.get_num_threads() == 1
+    if not alone or matrix.shape[-1] <= _LARGE or matrix.dtype not in _LAPACK_TYPES:
         found: torch.Tensor = torch.linalg.eigvalsh(matrix.mT @ matrix)
         return found
     return torch.from_numpy(gram_eigenvalues(matrix.numpy()))

@@ -220,6 +220,18 @@ def test_a_state_from_before_start(name: str) -> None:
         _ = tracker.singular_values
 
 
+@each
+def test_a_scaled_gradient_is_the_change_it_stands_for(name: str) -> None:
+    gradients = [weights(20, 12, seed=seed) for seed in range(1, 9)]
+    scaled, multiplied = make_predictor(name, k=3), make_predictor(name, k=3)
+    for tracker in (scaled, multiplied):
+        tracker.start(weights(20, 12))
+    for gradient in gradients:
+        scaled.step(gradient, scale=-0.02)
+        multiplied.step(-0.02 * gradient)
+    np.testing.assert_allclose(scaled.singular_values, multiplied.singular_values, rtol=1e-5)
+
+
 def test_defaults_exist() -> None:
     assert set(DEFAULT_PREDICTORS) <= set(PREDICTORS)
 

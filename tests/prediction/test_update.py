@@ -47,13 +47,13 @@ def check_steps(model: nn.Module, optimizer: torch.optim.Optimizer, *, steps: in
         before = {name: p.detach().clone() for name, p in weights.items()}
         planned = planned_updates(optimizer, weights)
         assert planned.keys() == weights.keys()
-        assert all(not G.requires_grad for G in planned.values())
+        assert all(not change.direction.requires_grad for change in planned.values())
         optimizer.step()
         for name, p in weights.items():
             actual = measured_update(before[name], p)
             # The subtraction sees the rounding of W + G, half a unit of W each; two more for another order.
             tolerance = 4 * EPSILON * max(float(before[name].abs().max()), 1e-3)
-            assert float((planned[name] - actual).abs().max()) < tolerance
+            assert float((planned[name].matrix() - actual).abs().max()) < tolerance
             assert float(actual.abs().max()) > 100 * tolerance
 
 

@@ -19,21 +19,30 @@ def gaussian(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_all_that_are_late_are_due() -> None:
-    assert due({"a": (1.2, 0.1), "b": (0.3, 0.1), "c": (math.nan, 0.1), "d": (math.inf, 0.0)}) == [
-        "a",
-        "c",
-        "d",
-    ]
+    moved = {"a": (1.2, 0.1), "b": (0.3, 0.1), "c": (math.nan, 0.1), "d": (math.inf, 0.0)}
+    assert due(moved, at_once=1) == ["a", "c", "d"]
 
 
 def test_nobody_is_due_early_without_a_crowd() -> None:
-    assert due({"a": (0.95, 0.1), "b": (0.2, 0.1)}) == []
-    assert due({"a": (0.5, 0.1), "b": (0.5, 0.1)}) == []
-    assert due({}) == []
+    for at_once in (1, 2, 8):
+        assert due({"a": (0.95, 0.1), "b": (0.2, 0.1)}, at_once=at_once) == []
+        assert due({"a": (0.5, 0.1), "b": (0.5, 0.1)}, at_once=at_once) == []
+        assert due({}, at_once=at_once) == []
 
 
 def test_of_two_that_would_fall_together_the_first_goes_now() -> None:
-    assert due({"a": (0.95, 0.1), "b": (0.96, 0.1), "c": (0.1, 0.1)}) == ["b"]
+    moved = {"a": (0.95, 0.1), "b": (0.96, 0.1), "c": (0.1, 0.1)}
+    assert due(moved, at_once=1) == ["b"]
+    assert due(moved, at_once=2) == []  # side by side they take no longer
+    assert due(moved | {"d": (0.94, 0.1)}, at_once=2) == ["b", "a"]
+
+
+def test_a_thread_that_would_idle_takes_the_most_advanced_layer() -> None:
+    moved = {"a": (0.7, 0.1), "b": (1.1, 0.1), "c": (0.8, 0.1), "d": (0.2, 0.1)}
+    assert due(moved, at_once=1) == ["b"]
+    assert due(moved, at_once=2) == ["b", "c"]
+    assert due(moved, at_once=8) == ["b", "c", "a"]  # "d" has just begun
+    assert due(moved | {"e": (2.0, 0.1)}, at_once=2) == ["b", "e"]
 
 
 def drift(W: torch.Tensor, generator: torch.Generator) -> None:
@@ -52,7 +61,8 @@ def test_layers_that_move_alike_take_turns() -> None:
         assert list(found) == list(weights)
         together.append(sum(one.method != "adaptive" for one in found.values()))
     assert together[0] == 4
-    assert max(together[1:]) <= 2  # the forecast of the next batch may miss by one layer
+    # the forecast of the next batch may miss by one layer
+    assert max(together[1:]) <= torch.get_num_threads() + 1
     assert sum(together) < 200  # of 800
 
 

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
+from sigmascope.spectra import lapack
 from sigmascope.spectra.lapack import gram_eigenvalues
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 2e-14}  # 100 roundings of the largest
@@ -50,3 +51,13 @@ def test_rank_deficient_and_zero() -> None:
     low = gaussian(80, 3) @ gaussian(3, 60)
     assert (np.abs(gram_eigenvalues(low)[:57]) < 1e-10 * gram_eigenvalues(low)[-1]).all()
     assert (gram_eigenvalues(np.zeros((6, 5))) == 0).all()
+
+
+def test_one_thread_holds_in_whatever_thread_of_python() -> None:
+    def inside() -> set[int]:
+        with lapack._one_thread:
+            return {pool["num_threads"] for pool in threadpool_info() if pool["internal_api"] == "openblas"}
+
+    assert inside() == {1}  # from here on, threadpoolctl alone would let no other thread change the number
+    with ThreadPoolExecutor(2) as pool:
+        assert [pool.submit(inside).result() for _ in range(2)] == [{1}, {1}]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from sigmascope.spectra import (
     exact_spectrum,
     slq_spectrum,
 )
+from sigmascope.spectra.batched import rounds
 
 SHAPES = [(40, 30), (30, 40), (1, 1), (5, 70), (300, 200)]
 
@@ -69,10 +72,35 @@ def test_tied_weights_are_decomposed_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert not torch.equal(found["a"].values, found["c"].values)
 
 
-def test_threads_are_given_back() -> None:
+def test_rounds_leave_no_thread_idle_for_long() -> None:
+    assert rounds({}, threads=2) == []
+    assert rounds({"a": 9.0, "b": 10.0}, threads=1) == [(["b", "a"], 1)]
+    # three layers and a small head on two threads: the third has no company, and takes both
+    assert rounds({"h": 0.1, "a": 1.0, "b": 1.0, "c": 0.5}, threads=2) == [
+        (["a", "b"], 1),
+        (["c"], 2),
+        (["h"], 2),
+    ]
+    assert rounds(dict.fromkeys("abcd", 1.0), threads=2) == [(["a", "b", "c", "d"], 1)]
+    assert rounds(dict.fromkeys("abc", 1.0), threads=16) == [(["a", "b", "c"], 5)]
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
     before = torch.get_num_threads()
-    exact_spectra({str(i): gaussian(70, 66, seed=i) for i in range(5)})
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_two_threads_find_what_one_finds_and_are_given_back() -> None:
+    weights = {str(i): gaussian(70, 66, seed=i) for i in range(5)}
+    found = exact_spectra(weights)
+    assert torch.get_num_threads() == 2
+    for name, weight in weights.items():
+        error = (found[name].values - reference(weight)).abs()
+        assert float(error.max()) <= found[name].error_bound
 
 
 @pytest.mark.parametrize("method", [one for one in CHOICES if one != "auto"])
