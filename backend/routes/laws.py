@@ -25,6 +25,10 @@ router = APIRouter(prefix="/laws", tags=["laws"])
 Rows = Annotated[int, Query(ge=1, le=1_000_000, description="rows m of W")]
 Columns = Annotated[int, Query(ge=1, le=1_000_000, description="columns n of W")]
 Variance = Annotated[float, Query(gt=0, allow_inf_nan=False, description="variance of an entry of W")]
+CentringMethod = Annotated[
+    Method,
+    Query(description="of centring and scaling: Ma (2012), Johnstone (2001), or Lemma 6.11 as printed"),
+]
 Points = Annotated[int, Query(ge=2, le=2001, description="points of the curve")]
 TAIL_MASS = 1e-6
 
@@ -94,7 +98,7 @@ def get_edge(
     m: Rows,
     n: Columns,
     entry_variance: Variance = 1.0,
-    method: Annotated[Method, Query(description="leading: Lemma 6.11 as printed")] = "johnstone",
+    method: CentringMethod = "ma",
     level: Annotated[float, Query(gt=0, lt=1, description="noise exceeds the edge so often")] = 0.05,
 ) -> Edge:
     """Where the largest singular value of an m x n noise matrix lies."""
@@ -120,7 +124,7 @@ def get_p_value(
     m: Rows,
     n: Columns,
     entry_variance: Variance = 1.0,
-    method: Annotated[Method, Query(description="of centring and scaling")] = "johnstone",
+    method: CentringMethod = "ma",
 ) -> PValues:
     """How probable it is that pure noise has a largest singular value beyond each of these."""
     values = np.asarray(singular_value)
@@ -146,6 +150,7 @@ def fit_spectrum(spectrum: SpectrumToFit) -> NoiseFit:
         edge=bulk.residual.edge(spectrum.level),
         p_value=float(whole.p_value(values[0])),
         outliers=values[: bulk.outliers].tolist(),
+        truncated=bulk.truncated,
         ks=bulk_distance(values[bulk.outliers :], bulk, m=m, n=n),
     )
 

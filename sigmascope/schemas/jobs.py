@@ -12,6 +12,8 @@ from sigmascope.schemas.sweeps import SweepSpec
 from sigmascope.schemas.training import TrainSpec
 
 FORECASTERS: tuple[Forecaster, ...] = get_args(Forecaster)
+# of restoring_rate * dt, from which on the Euler steps of the process matrix diverge
+UNSTABLE = 2.0
 # what a simulation may hold: entries of W over all paths, and stored singular values
 MOST_ENTRIES = 50_000_000
 MOST_STORED = 100_000_000
@@ -20,9 +22,9 @@ MOST_STORED = 100_000_000
 class SimulateSpec(Job):
     """An ensemble of W (m x n) under dW = -kappa W dt + sqrt(2 eta D) dB, from a Gaussian start.
 
-    ``matrix`` moves W itself and decomposes it at each recorded step; ``eigenvalue`` moves the singular
-    values alone, by the exact equation or by the printed one; ``ornstein_uhlenbeck`` moves W by its exact
-    transition, whatever dt.
+    ``matrix`` moves W itself by Euler steps (kappa dt < 2) and decomposes it at each recorded step;
+    ``eigenvalue`` moves the singular values alone, by the exact equation or by the printed one;
+    ``ornstein_uhlenbeck`` moves W by its exact transition, whatever dt.
     """
 
     kind: Literal["simulate"] = "simulate"
@@ -79,6 +81,12 @@ class SimulateSpec(Job):
             )
         if self.process == "ornstein_uhlenbeck" and self.restoring_rate == 0:
             raise ValueError("restoring_rate must be positive for 'ornstein_uhlenbeck', got 0; try 0.01")
+        if self.process == "matrix" and self.restoring_rate * self.dt >= UNSTABLE:
+            raise ValueError(
+                f"restoring_rate * dt must be below {UNSTABLE:g} for the process 'matrix', whose Euler steps "
+                f"diverge from there on, got {self.restoring_rate * self.dt:g}; take a smaller dt, or the "
+                "process 'ornstein_uhlenbeck', which is exact for any dt"
+            )
         entries, stored = self.paths * self.m * self.n, self.paths * self.n * self.records
         if self.process != "eigenvalue" and entries > MOST_ENTRIES:
             raise ValueError(

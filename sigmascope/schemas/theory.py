@@ -63,12 +63,17 @@ class SpectrumToFit(BaseModel):
 
 
 class NoiseFit(BaseModel):
-    """Bulk and outliers of a spectrum; singular-value axis, p-value of the largest."""
+    """Bulk and outliers of a spectrum; singular-value axis, p-value of the largest.
+
+    At most half of the values are called outliers; ``truncated`` says that the next one lies beyond the edge,
+    too, so that there is no bulk that the variance could be that of.
+    """
 
     entry_variance: float
     edge: float
     p_value: float
     outliers: list[float]
+    truncated: bool
     ks: float
 
 

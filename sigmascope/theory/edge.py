@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sigmascope.errors import InvalidValueError
 from sigmascope.theory import edge_table
-from sigmascope.theory.laws.law import FloatArray, as_points, check_positive, check_shape
+from sigmascope.theory.laws.law import FloatArray, as_floats, as_points, check_positive, check_shape
 from sigmascope.theory.laws.marchenko_pastur import MarchenkoPastur, marchenko_pastur_singular
 from sigmascope.theory.laws.tracy_widom import TracyWidom
 
@@ -26,8 +26,9 @@ SHIFTS: dict[str, tuple[float, float]] = {"leading": (0.0, 0.0), "johnstone": (1
 # quantile levels whose singular values fix the entry variance: neither the outliers nor a handful of
 # collapsed directions at the bottom reach them
 LEVELS = np.linspace(0.1, 0.9, 33)
-# beyond this share of outliers the word loses its meaning, and the quantiles their hold
-MAX_OUTLIER_SHARE = 0.3
+# relative spread of the bulk, between those levels, that is rounding: float32 leaves 1.4e-6 of an orthogonal
+# 1024 x 1024, and noise of 1,000 x 2 falls below in one matrix of 20 million, of more columns in fewer
+REPEATED = 1e-5
 TEST_LEVEL = 0.05
 # sums of squares of larger singular values may overflow
 LARGEST = 1e150
@@ -72,24 +73,25 @@ def tracy_widom_quantile(level: float) -> float:
     return float(TracyWidom(1).ppf(1.0 - level))
 
 
-def edge_scaling(m: int, n: int, *, entry_variance: float = 1.0, method: Method = "johnstone") -> EdgeScaling:
+def edge_scaling(m: int, n: int, *, entry_variance: float = 1.0, method: Method = "ma") -> EdgeScaling:
     """Centring and scaling of the largest eigenvalue of W^T W.
 
     With m' = m - a and n' = n - b,
     center = s^2 (sqrt m' + sqrt n')^2, scale = s^2 (sqrt m' + sqrt n') (1 / sqrt m' + 1 / sqrt n')^(1/3).
 
+    - ``ma``: a = b = 1/2, error O(n^(-2/3)) instead of O(n^(-1/3)) (Ma 2012). At 5 % it rejects 4.6 % of
+      noise at 100x5 and 4.8 % at 784x10.
+    - ``johnstone``: a = 1, b = 0 (Johnstone 2001): 3.4 and 3.6 % there.
     - ``leading``: a = b = 0. This is the paper's Lemma 6.11 as printed, times m.
-    - ``johnstone``: a = 1, b = 0 (Johnstone 2001). Needs m >= 2.
-    - ``ma``: a = b = 1/2, error O(n^(-2/3)) instead of O(n^(-1/3)) (Ma 2012).
 
-    InvalidValueError for m < n, m or n below 1, a variance that is not positive, an unknown method.
+    InvalidValueError for m < n, a 1x1 matrix, m or n below 1, a variance that is not positive, an unknown
+    method.
     """
     m, n = check_shape(m, n)
+    check_edge(m)
     check_positive("entry_variance", entry_variance, remedy="noise needs some spread")
     if method not in SHIFTS:
         raise InvalidValueError(f"method must be one of {', '.join(SHIFTS)}, got {method!r}")
-    if method == "johnstone" and m < 2:
-        raise InvalidValueError("m must be >= 2 for Johnstone's centring, got m=1; a 1x1 matrix has no edge")
     center, scale = unit_scaling(float(m), float(n), method)
     return EdgeScaling(float(center) * entry_variance, float(scale) * entry_variance)
 
@@ -112,17 +114,21 @@ class BulkFit:
         residual: centring and scaling of the largest singular value of the noise that remains,
             (m - outliers) x (n - outliers), against the fitted s^2 (:func:`fitted_scaling`);
             ``residual.edge(level)`` parts outliers from bulk.
+        truncated: True where the search for outliers stopped at half of the values (:func:`most_outliers`)
+            and the next one lies beyond ``residual.edge(level)``, too: then there are more than
+            ``outliers``, and ``entry_variance`` is too large or means nothing.
     """
 
     entry_variance: float
     outliers: int
     residual: EdgeScaling
+    truncated: bool
 
 
 def check_spectrum(singular_values: ArrayLike, m: int, n: int) -> FloatArray:
     """The n singular values as float64, descending; InvalidValueError when they cannot be that."""
     m, n = check_shape(m, n)
-    values = np.asarray(singular_values, dtype=np.float64)
+    values = as_floats("singular_values", singular_values)
     if values.shape != (n,):
         raise InvalidValueError(
             f"an {m}x{n} matrix has {n} singular values, got an array of shape {values.shape}; pass them all"
@@ -197,9 +203,27 @@ def check_spread(ratio: float) -> float:
     return ratio
 
 
+def check_distinct(bulk: FloatArray) -> None:
+    """InvalidValueError where the descending values of a bulk, two or more, coincide but for rounding.
+
+    Marchenko-Pastur spreads its values at any variance. The middle 80 % decide, to which the variance is
+    fitted: a few dead directions do not hide that the others coincide.
+    """
+    tenth = int(LEVELS[0] * len(bulk))
+    high, low = bulk[tenth], bulk[-1 - tenth]
+    if len(bulk) > 1 and high - low <= REPEATED * high:
+        raise InvalidValueError(
+            f"repeated singular values, about {high:.6g}, as of an orthogonal W: there is no "
+            "Marchenko-Pastur bulk to fit; pass the spectrum of a matrix with noise in it"
+        )
+
+
 def most_outliers(n: int) -> int:
-    """``MAX_OUTLIER_SHARE`` of n, rounded down: none of fewer than four."""
-    return int(MAX_OUTLIER_SHARE * n)
+    """How many of n values may be outliers where the variance is fitted: half of them, rounded down.
+
+    Beyond half there is no bulk to fit: the outliers are the spectrum.
+    """
+    return n // 2
 
 
 def leading_count(beyond: NDArray[np.bool_]) -> int:
@@ -214,18 +238,20 @@ def outliers_at(
 
     The largest value is tested against noise of shape m x n, with Ma's centring. After k rejections the next
     is tested against (m - k) x (n - k), and so on to the first acceptance. A strong outlier takes one
-    direction from each side, and what remains is noise of exactly that shape, by Schur complement. At most
-    ``MAX_OUTLIER_SHARE`` of the values are called outliers, none of fewer than four.
+    direction from each side, and what remains is noise of exactly that shape, by Schur complement. All n
+    values may be outliers. There is one or more exactly where the p-value of the largest, by
+    :func:`edge_scaling`, is below ``level``.
 
-    InvalidValueError: m < n, wrong length, NaN, negative values, a level outside (0, 1), a variance that is
-    not positive.
+    InvalidValueError: m < n, a 1x1 matrix, wrong length, NaN, negative values, a level outside (0, 1), a
+    variance that is not positive.
     """
     values = check_spectrum(singular_values, m, n)
+    check_edge(m)
     check_positive("entry_variance", entry_variance, remedy="noise needs some spread")
-    k = np.arange(most_outliers(n))
+    k = np.arange(n)
     center, scale = unit_scaling(m - k, n - k, "ma")
     edges = entry_variance * (center + scale * tracy_widom_quantile(level))
-    return leading_count(values[: len(k)] ** 2 > edges)
+    return leading_count(values**2 > edges)
 
 
 def calibration(m: ArrayLike, n: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -235,7 +261,8 @@ def calibration(m: ArrayLike, n: ArrayLike) -> tuple[FloatArray, FloatArray]:
     it shares with the top value. Both are of the order of n^(-1/3) of the Tracy-Widom width, slow to
     vanish, and for ten columns half of that width. For the trace in place of the bulk Nadler (2011) has the
     correction in closed form; the bulk's is tabulated from noise (``tools/make_edge_table.py``), linear in
-    n^(-2/3) between the nodes and from the last one to (0, 1) at infinity.
+    n^(-2/3) between the nodes and from the last one to (0, 1) at infinity. One column is all that its
+    variance is fitted to, its edge that of a known variance: (0, 1).
     """
     columns = np.asarray(n, dtype=np.float64)
     x, root = columns ** (-2.0 / 3.0), np.sqrt(columns / np.asarray(m))
@@ -243,7 +270,7 @@ def calibration(m: ArrayLike, n: ArrayLike) -> tuple[FloatArray, FloatArray]:
         sum(np.interp(x, TABLE_X, series) * root**power for power, series in enumerate(table))
         for table in (SHIFT_SERIES, WIDTH_SERIES)
     )
-    return np.asarray(shift), np.asarray(width)
+    return np.where(columns > 1, shift, 0.0), np.where(columns > 1, width, 1.0)
 
 
 def fitted_scaling(m: int, n: int, *, entry_variance: float) -> EdgeScaling:
@@ -254,10 +281,12 @@ def fitted_scaling(m: int, n: int, *, entry_variance: float) -> EdgeScaling:
     columns on by 0.02. Rejections in per cent at 5 %, of 14,000 or more noise matrices (standard error
     0.2), with the variance that :func:`fit_bulk` fits:
 
+        2x2 5.8    3x2 5.4
         6x2 5.3    20x3 4.9   6x4 4.9    100x5 4.8   300x9 5.0  10x10 4.8    256x10 4.7    784x10 4.7
         30x20 4.9  25x24 5.1  64x32 4.9  100x45 4.6  64x64 4.9  784x256 5.0  256x256 5.1
 
-    With one column the top value is all that the variance is fitted to, and there is nothing to test.
+    With one column the top value is all that the variance is fitted to, and there is nothing to test: at
+    levels up to 0.3 it never lies beyond the edge.
 
     InvalidValueError: m < n, a 1x1 matrix, a variance that is not positive.
     """
@@ -290,21 +319,26 @@ def fit_bulk(singular_values: ArrayLike, *, m: int, n: int, level: float = TEST_
 
     Starting with none, outliers are counted at the fitted variance (see :func:`fitted_scaling`, which has the
     measured calibration) and taken out, and the variance is fitted anew to the (m - k) x (n - k) noise that
-    remains, until the count stands. Consistent while outliers are fewer than ``MAX_OUTLIER_SHARE`` of the
-    values; of fewer than four columns none is called one.
+    remains, until the count stands. There is one or more exactly where the p-value of the largest, by
+    :func:`fitted_scaling` at the variance that is returned, is below ``level``, and ``residual.edge(level)``
+    parts them from the bulk. At most half of the values are called outliers; ``truncated`` says where that
+    stopped the search. A single column has none, whatever the p-value.
 
-    InvalidValueError: m < n, a 1x1 matrix, wrong length, NaN, negative values, a bulk without spread, a level
+    InvalidValueError: m < n, a 1x1 matrix, wrong length, NaN, negative values, a bulk without spread (more
+    than half of the values are 0, or the bulk repeats one value, as that of an orthogonal W does), a level
     outside (0, 1).
     """
     values = check_spectrum(singular_values, m, n)
     check_edge(m)
     center, scale = fitted_sequence(m, n)
-    edges = center[:-1] + scale[:-1] * tracy_widom_quantile(level)
+    edges = center + scale * tracy_widom_quantile(level)
     squares = values[: len(edges)] ** 2
-    k, more = -1, 0
+    k, more, most = -1, 0, most_outliers(n)
     # the count cannot fall: fewer outliers mean a larger variance, hence fewer still
-    while more > k:
-        k = more
+    while min(more, most) > k:
+        k = min(more, most)
         variance = check_spread(float(entry_variance_of_noise(values[k:], m=m - k, n=n - k)))
         more = max(k, leading_count(squares > variance * edges))
-    return BulkFit(variance, k, EdgeScaling(float(center[k]) * variance, float(scale[k]) * variance))
+    check_distinct(values[k:])
+    residual = EdgeScaling(float(center[k]) * variance, float(scale[k]) * variance)
+    return BulkFit(variance, k, residual, truncated=more > k and n - k > 1)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.signal import lfilter
 
 from sigmascope.errors import InvalidValueError
-from sigmascope.theory.ito import Form, check_form, check_values
+from sigmascope.theory.ito import Form, check_descending, check_form, check_values
 from sigmascope.theory.laws.law import FloatArray, check_positive
 
 HALF_LIFE = 20.0
@@ -103,8 +103,7 @@ def check_shapes(values: FloatArray, updates: FloatArray, rate: FloatArray) -> N
         )
     if len(updates) == 0:
         raise InvalidValueError("projected must hold at least one batch, got none; train on")
-    if (values[:, 1:] > values[:, :-1]).any():
-        raise InvalidValueError("each row of spectra must be descending; sort it, as the updates are")
+    check_descending("spectra", values, remedy="sort it, as the updates are")
     if not np.isfinite(updates).all():
         raise InvalidValueError("projected holds NaN or infinity; check the loss")
     if (rate < 0).any() or np.isinf(rate).any():

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigmascope.errors import InvalidValueError
-from sigmascope.theory.laws.law import FloatArray, check_positive, check_shape
+from sigmascope.theory.laws.law import FloatArray, as_floats, check_positive, check_shape
 
 Form = Literal["as_printed", "exact"]
 
@@ -33,7 +33,7 @@ def check_form(form: str) -> None:
 
 def check_values(name: str, values: ArrayLike, m: int) -> FloatArray:
     """``values`` (..., n) as float64, finite and >= 0, with n <= m; InvalidValueError otherwise."""
-    array = np.asarray(values, dtype=np.float64)
+    array = as_floats(name, values)
     if array.ndim == 0 or array.size == 0:
         raise InvalidValueError(
             f"{name} must be (..., n) with n >= 1, got shape {array.shape}; pass them all"
@@ -46,9 +46,20 @@ def check_values(name: str, values: ArrayLike, m: int) -> FloatArray:
     return array
 
 
+def check_descending(name: str, values: FloatArray, *, remedy: str) -> None:
+    """InvalidValueError with the remedy unless each row (..., n) descends; neighbours may be equal."""
+    rising = values[..., 1:] > values[..., :-1]
+    if rising.any():
+        *row, k = np.argwhere(rising)[0]
+        first, second = values[(*row, k)], values[(*row, k + 1)]
+        raise InvalidValueError(
+            f"each row of {name} must be descending, got {first:.6g} before {second:.6g}; {remedy}"
+        )
+
+
 def check_amounts(name: str, values: ArrayLike) -> FloatArray:
     """``values`` of any shape as float64; InvalidValueError unless they are finite and >= 0."""
-    array = np.asarray(values, dtype=np.float64)
+    array = as_floats(name, values)
     if not (np.isfinite(array) & (array >= 0)).all():
         raise InvalidValueError(f"{name} must be >= 0 and finite; check the weights, or take shorter steps")
     return array
@@ -64,7 +75,7 @@ def check_rates(learning_rate: float, diffusion: float) -> float:
 
 def gradient_term(gradient: ArrayLike, values: FloatArray) -> FloatArray:
     """``gradient`` as float64, finite and of a shape that broadcasts to that of ``values``."""
-    array = np.asarray(gradient, dtype=np.float64)
+    array = as_floats("gradient", gradient)
     try:
         np.broadcast_to(array, values.shape)
     except ValueError:
@@ -235,7 +246,7 @@ def canonical_time(
     strength = 2.0 * check_rates(learning_rate, diffusion)
     if strength == 0:
         raise InvalidValueError("diffusion must be > 0 to rescale time, got 0; no noise, no clock")
-    times = np.asarray(t, dtype=np.float64)
+    times = as_floats("t", t)
     if not np.isfinite(times).all():
         raise InvalidValueError("t holds NaN or infinity; pass times")
     return np.asarray(times / strength if form == "as_printed" else times * strength)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.theory.edge import BulkFit, check_spectrum, fit_bulk, fitted_scaling
-from sigmascope.theory.laws.law import FloatArray, check_positive
+from sigmascope.theory.laws.law import FloatArray, as_floats, check_positive
 from sigmascope.theory.laws.marchenko_pastur import MarchenkoPastur
 from sigmascope.theory.noise import diffusion_as_printed
 from sigmascope.theory.tails import MIN_POINTS, TruncatedGammaFit, fit_truncated_gamma
@@ -35,7 +35,8 @@ class LawFit:
         tw_scale: Ma's finite-size scaling for a fitted variance, times the entry variance.
         edge: 95 % quantile of the largest singular value of the noise; the values beyond it are the outliers.
         p_value: probability that m x n pure noise has a larger top singular value than seen.
-        outliers: number of singular values beyond the edge, by sequential top-down testing at 5 %.
+        outliers: number of singular values beyond the edge, by sequential top-down testing at 5 %; at most
+            half of them (:func:`~sigmascope.theory.edge.fit_bulk` tells where that stopped the search).
         ks: Kolmogorov distance of the bulk (outliers left out) from the fitted Marchenko-Pastur law.
         printed_shape: shape of the gamma law as printed, (m - n + 3) / 4.
         printed_rate: its rate beta1 / (4 eta D), D by Lemma 6.18; None where D or beta1 is not to be had.
@@ -77,9 +78,9 @@ def fit_laws(
 
     NumericalError: NaN or infinity in the spectrum. InvalidValueError: a shape with m < n or 1x1, another
     number of values than n, negative values, a learning rate or step outside its domain, a spectrum of which
-    more than half is 0.
+    more than half is 0, or whose bulk repeats one value, as that of an orthogonal W does.
     """
-    values = np.asarray(singular_values, dtype=np.float64)
+    values = as_floats("singular_values", singular_values)
     if not np.isfinite(values).all():
         raise NumericalError(f"the spectrum of step {step} holds NaN or infinity; lower the learning rate")
     if step < 0:

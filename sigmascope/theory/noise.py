@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigmascope.errors import InvalidValueError
-from sigmascope.theory.laws.law import check_positive
+from sigmascope.theory.laws.law import as_floats, check_positive
 
 # squares of larger singular values may overflow
 LARGEST = 1e150
@@ -19,7 +19,7 @@ def diffusion_as_printed(singular_values: ArrayLike, *, batches: int) -> float:
     included. InvalidValueError for no batches, an empty spectrum, NaN, negative values, or squares that
     overflow.
     """
-    values = np.asarray(singular_values, dtype=np.float64)
+    values = as_floats("singular_values", singular_values)
     if not (np.isfinite(batches) and batches >= 1):
         raise InvalidValueError(
             f"batches must be >= 1, got {batches}; Lemma 6.18 says nothing before training"

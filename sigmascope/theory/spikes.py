@@ -23,7 +23,7 @@ from scipy.special import ndtr
 
 from sigmascope.errors import InvalidValueError
 from sigmascope.theory.edge import LEVELS, TEST_LEVEL, edge_scaling, fitted_scaling
-from sigmascope.theory.laws.law import FloatArray, check_positive, check_shape
+from sigmascope.theory.laws.law import FloatArray, as_floats, check_positive, check_shape
 from sigmascope.theory.laws.marchenko_pastur import MarchenkoPastur
 
 Variance = Literal["known", "fitted"]
@@ -46,7 +46,7 @@ class SpikeOverlap:
 
 def check_strengths(name: str, values: ArrayLike) -> FloatArray:
     """``values`` as float64, finite and >= 0; InvalidValueError otherwise."""
-    array = np.asarray(values, dtype=np.float64)
+    array = as_floats(name, values)
     if not np.isfinite(array).all():
         raise InvalidValueError(f"{name} holds NaN or infinity; drop those entries")
     if (array < 0).any():
@@ -175,7 +175,18 @@ def asymptotic_power(
     """Asymptotic probability that the edge test at ``level`` rejects when there is one spike.
 
     Above theta_c, Phi((position - edge) / sqrt(spike_variance)); never below ``level``, the limit below
-    theta_c. Next to theta_c the truth lies above it, since the Gaussian law has not set in.
+    theta_c. Next to theta_c the Gaussian law has not set in, and finite matrices are off by O(n^(-1/3)).
+    At theta_c the truth lies above; from 1.1 theta_c on that of a known variance lies below by up to 0.055,
+    that of a fitted one above by up to 0.04. Rejections at 5 % of 20,000 matrices or more (standard error at
+    most 0.0035), and in brackets what is returned:
+
+        theta / theta_c  1.0           1.1            1.2            1.3            1.4
+        known   200x20   0.198 (0.05)  0.294 (0.324)  0.429 (0.483)  0.595 (0.640)  0.759 (0.784)
+                64x64    0.206 (0.05)  0.319 (0.341)  0.472 (0.517)  0.656 (0.687)  0.817 (0.831)
+                256x128  0.221 (0.05)  0.389 (0.404)  0.638 (0.655)  0.866 (0.863)  0.970 (0.968)
+        fitted  200x20   0.144 (0.05)  0.220 (0.179)  0.333 (0.327)  0.489 (0.490)  0.659 (0.660)
+                64x64    0.157 (0.05)  0.250 (0.209)  0.387 (0.383)  0.566 (0.568)  0.747 (0.744)
+                256x128  0.185 (0.05)  0.335 (0.306)  0.585 (0.573)  0.829 (0.815)  0.959 (0.952)
 
     - ``variance="known"``: the edge is that of :func:`~sigmascope.theory.edge.edge_scaling` after Ma.
     - ``variance="fitted"``: that of :func:`~sigmascope.theory.edge.fit_bulk`. A fitted variance costs power,

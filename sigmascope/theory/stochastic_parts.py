@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from sigmascope.errors import InvalidValueError
 from sigmascope.theory.ito import (
     Form,
+    check_descending,
     check_form,
     check_rates,
     check_values,
@@ -106,7 +107,7 @@ def correlation(first: FloatArray, second: FloatArray) -> FloatArray:
 
 
 def check_trajectory(eigenvalues: ArrayLike, m: int) -> FloatArray:
-    """(..., steps + 1, n) as float64, all > 0, with at least one step; InvalidValueError otherwise."""
+    """(..., steps + 1, n) as float64, all > 0, descending, at least one step; else InvalidValueError."""
     values = check_values("eigenvalues", eigenvalues, m)
     if values.ndim < 2 or values.shape[-2] < 2:
         raise InvalidValueError(
@@ -117,6 +118,8 @@ def check_trajectory(eigenvalues: ArrayLike, m: int) -> FloatArray:
         raise InvalidValueError(
             "an eigenvalue is 0, where the noise has no effect to solve for; leave that mode out"
         )
+    remedy = "eigenvalues do not cross: sort each spectrum, and the gradient with the one before its step"
+    check_descending("eigenvalues", values, remedy=remedy)
     return values
 
 
@@ -147,14 +150,16 @@ def stochastic_term(
       :func:`~sigmascope.theory.ito.eigenvalue_drift`, force included: up to O(dt) the Brownian increment
       u_k^T dB v_k.
 
-    Two spectra make one step. All n eigenvalues are needed, in one order throughout (eigenvalues do not
+    Two spectra make one step. All n eigenvalues are needed, each spectrum descending (eigenvalues do not
     cross); ``gradient`` is g_k = u_k^T (grad L) v_k at the beginning of each step, (..., steps, n) or what
     broadcasts to that. The exact beta_k holds while 2 eta D dt is small against the squared gaps of the
-    singular values: of a pair closer than that, a step of finite size does not feel the diverging drift.
+    singular values: of a pair closer than that, a step of finite size does not feel the diverging drift,
+    and beta_k is then that drift with its sign turned. Such pairs are not refused: among a thousand values
+    some pair is always that close, and Figure 4 is about them.
 
-    InvalidValueError: NaN or infinity, eigenvalues that are negative, 0 or repeated (the repulsion diverges),
-    m < n, fewer than two spectra, a learning rate or dt that is not positive, a diffusion below 0, or equal
-    to 0 in the exact form, where there is no noise to solve for.
+    InvalidValueError: NaN or infinity, eigenvalues that are negative, 0, repeated (the repulsion diverges) or
+    not descending, m < n, fewer than two spectra, a learning rate or dt that is not positive, a diffusion
+    below 0, or equal to 0 in the exact form, where there is no noise to solve for.
     """
     check_form(form)
     values = check_trajectory(eigenvalues, m)

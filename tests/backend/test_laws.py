@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from backend.main import create_app
 from backend.settings import Settings
 from sigmascope.theory import MarchenkoPastur, TracyWidom, edge_scaling, fit_bulk
+from sigmascope.theory.edge import Method
 
 LAWS = "/api/v1/laws"
 
@@ -88,6 +89,25 @@ def test_edge_and_p_value_agree(api: TestClient) -> None:
     np.testing.assert_allclose(answer["p_values"], expected)
 
 
+@pytest.mark.parametrize("method", ["leading", "johnstone", "ma"])
+def test_centrings_can_be_chosen_and_ma_is_the_default(api: TestClient, method: Method) -> None:
+    query = {"m": 100, "n": 5}
+    chosen = get(api, "edge", **query, method=method)
+    assert chosen["center"] == pytest.approx(edge_scaling(100, 5, method=method).center)
+    by_value = get(api, "p-value", **query, singular_value=13.0, method=method)
+    assert by_value["p_values"] == pytest.approx([float(edge_scaling(100, 5, method=method).p_value(13.0))])
+    assert (get(api, "edge", **query) == chosen) == (method == "ma")
+    assert (get(api, "p-value", **query, singular_value=13.0) == by_value) == (method == "ma")
+
+
+def test_more_outliers_than_can_be_told_are_said(api: TestClient) -> None:
+    values = np.linalg.svd(np.random.default_rng(3).standard_normal((30, 20)), compute_uv=False)
+    for raised, truncated in ((5, False), (11, True)):
+        body = {"m": 30, "n": 20, "singular_values": [*(1000 * values[:raised]), *values[raised:]]}
+        answer = api.post(f"{LAWS}/fit", json=body).json()
+        assert (len(answer["outliers"]), answer["truncated"]) == (min(raised, 10), truncated)
+
+
 def test_a_posted_spectrum_is_fitted(api: TestClient) -> None:
     rng = np.random.default_rng(3)
     W = rng.standard_normal((128, 64))
@@ -131,6 +151,7 @@ def test_bad_queries_name_the_value(
         ({"m": 3, "n": 4, "singular_values": [1.0] * 4}, "m"),
         ({"m": 4, "n": 2, "singular_values": [1.0, -0.5]}, "got -0.5"),
         ({"m": 4, "n": 2, "singular_values": [0.0, 0.0]}, "no spread"),
+        ({"m": 4, "n": 3, "singular_values": [1.0, 1.0, 1.0]}, "repeated singular values"),
         ({"m": 4, "n": 2, "singular_values": ["nan", 1.0]}, "NaN"),
         ({"m": 4, "n": 2, "singular_values": []}, "has 2 singular values"),
     ],

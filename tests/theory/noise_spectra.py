@@ -19,6 +19,19 @@ def wishart_singular_values(m: int, n: int, rng: np.random.Generator) -> NDArray
     return np.sqrt(np.maximum(eigvalsh_tridiagonal(main, off, lapack_driver="sterf")[::-1], 0.0))
 
 
+def wishart_spectra(m: int, n: int, draws: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(draws, n): as many of :func:`wishart_singular_values`, up to 24 columns all of them at once."""
+    if n > 24:
+        return np.array([wishart_singular_values(m, n, rng) for _ in range(draws)])
+    diagonal = np.sqrt(rng.chisquare(m - np.arange(n), size=(draws, n)))
+    below = np.sqrt(rng.chisquare(n - 1 - np.arange(n - 1), size=(draws, n - 1)))
+    matrices, i = np.zeros((draws, n, n)), np.arange(n)
+    matrices[:, i, i] = diagonal**2
+    matrices[:, i[1:], i[1:]] += below**2
+    matrices[:, i[1:], i[:-1]] = diagonal[:, :-1] * below
+    return np.asarray(np.sqrt(np.maximum(np.linalg.eigvalsh(matrices)[:, ::-1], 0.0)))
+
+
 def planted(
     m: int, n: int, strengths: NDArray[np.float64], *, spread: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:

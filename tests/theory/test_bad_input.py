@@ -180,6 +180,25 @@ def test_entries_that_no_spectrum_has(which: str, bad: float, at: int) -> None:
     assert "value" in message or name in message
 
 
+@pytest.mark.parametrize("which", sorted(ARRAYS))
+@pytest.mark.parametrize(
+    ("bad", "part"),
+    [
+        (np.array(VALUES) + 0j, "complex128; singular values are real"),
+        (["3.0", "2.5", "2.0", "1.5", "one"], "<U3; convert them first"),
+        ([[3.0, 2.5], [2.0]], "array of real numbers"),
+        ([3.0, 2.5, 2.0, 1.5, "one"], "real numbers"),
+        ([3.0, 2.5, 2.0, 1.5, {}], "array of real numbers"),
+    ],
+    ids=["complex", "strings", "ragged", "mixed", "objects"],
+)
+def test_what_is_no_real_number(which: str, bad: Any, part: str) -> None:
+    name, call = ARRAYS[which]
+    message = refused(call, **{name: bad})
+    assert part in message
+    assert message.startswith(name)
+
+
 @settings(max_examples=120, deadline=None)
 @given(case=st.sampled_from(POSITIVE), bad=st.sampled_from([NAN, INF, -INF, 0.0, -1.0]))
 def test_numbers_that_must_be_positive(case: tuple[str, Call], bad: float) -> None:
@@ -246,7 +265,8 @@ def test_one_number_is_no_matrix() -> None:
         (fit_bulk, {"singular_values": [1.0]}),
         (fitted_scaling, {"entry_variance": 1.0}),
         (asymptotic_power, {"strength": 1.0}),
-        (edge_scaling, {}),
+        (outliers_at, {"singular_values": [1.0], "entry_variance": 1.0}),
+        *((edge_scaling, {"method": method}) for method in ("leading", "johnstone", "ma")),
     ):
         assert "1x1" in refused(call, m=1, n=1)
 

@@ -93,6 +93,13 @@ def test_coinciding_outliers_have_no_gamma_law() -> None:
     assert coincide.gamma_shape is None or coincide.outliers > 6
 
 
+def test_one_outlier_of_three_values() -> None:
+    result = fit_laws([100.0, 1.0, 0.9], m=30, n=3, step=1, learning_rate=0.1)
+    assert result.outliers == 1
+    assert result.p_value < 0.05
+    assert 1.0 < result.edge < 100.0
+
+
 def test_narrow_head_layer() -> None:
     result = fit(0.1 * wishart_singular_values(256, 10, np.random.default_rng(0)), m=256, n=10)
     assert 0 <= result.ks <= 1
@@ -114,3 +121,7 @@ def test_bad_input() -> None:
         fit(values, learning_rate=0.0)
     with pytest.raises(InvalidValueError, match="no spread"):
         fit(np.zeros(N))
+    with pytest.raises(InvalidValueError, match="repeated singular values"):
+        fit(np.full(N, 0.7))
+    with pytest.raises(InvalidValueError, match="complex"):
+        fit(values + 0j)

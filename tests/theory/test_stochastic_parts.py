@@ -158,6 +158,25 @@ def test_bad_eigenvalues(bad: float, step: int, k: int, form: str) -> None:
         stochastic_term(values, m=5, learning_rate=0.1, diffusion=0.1, form=form)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("form", ["as_printed", "exact"])
+@pytest.mark.parametrize(
+    "crossing",
+    [[[4.0, 2.0, 1.0], [2.1, 4.2, 0.9]], [[4.0, 2.0, 1.0], [4.0, 1.0, 2.0]], [[1.0, 2.0, 4.0]] * 2],
+)
+def test_trajectories_that_cross_are_refused(crossing: list[list[float]], form: str) -> None:
+    with pytest.raises(InvalidValueError, match=r"descending, got .* before .*; eigenvalues do not cross"):
+        stochastic_term(crossing, m=5, learning_rate=0.1, diffusion=0.1, form=form)  # type: ignore[arg-type]
+
+
+def test_close_pairs_are_solved_and_show_the_drift_that_no_step_feels() -> None:
+    """A drift over dt of many gaps is no error: beta_k is then that drift, its sign turned."""
+    values = np.array([[9.0, 8.999, 1.0], [9.05, 8.9, 1.0]])
+    term = stochastic_term(values, m=5, learning_rate=0.1, diffusion=0.1)
+    assert term.repulsive[0, 0] > 100
+    assert term.beta[0, 0] < -100
+    assert term.beta[0, 1] > 100
+
+
 def test_bad_arguments() -> None:
     good = np.array([[9.0, 4.0, 1.0]] * 2)
     arguments = {"m": 5, "learning_rate": 0.1, "diffusion": 0.1}

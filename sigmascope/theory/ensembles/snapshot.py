@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from sigmascope.errors import InvalidValueError
 from sigmascope.theory.ito import check_rates
-from sigmascope.theory.laws.law import FloatArray, check_positive
+from sigmascope.theory.laws.law import FloatArray, as_floats, check_positive
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Motion:
 
 def matrices(start: ArrayLike, paths: int) -> FloatArray:
     """``start`` as a fresh (paths, m, n) array; InvalidValueError for another shape, m < n, NaN, infinity."""
-    array = np.asarray(start, dtype=np.float64)
+    array = as_floats("start", start)
     if array.ndim not in (2, 3) or array.size == 0 or (array.ndim == 3 and len(array) != paths):
         raise InvalidValueError(
             f"start must be (m, n) or (paths, m, n) with {paths} paths, got shape {array.shape}"

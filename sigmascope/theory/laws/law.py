@@ -18,10 +18,28 @@ from sigmascope.errors import InvalidValueError
 FloatArray = NDArray[np.float64]
 Size = int | tuple[int, ...] | None
 
+# numpy's letters for bool, integers, floats, and objects that may convert
+REAL_KINDS = "biufO"
+
+
+def as_floats(name: str, values: ArrayLike) -> FloatArray:
+    """``values`` as float64; InvalidValueError for complex numbers, strings and rows of unequal length.
+
+    NaN and infinity pass: what they mean is the caller's to say.
+    """
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in REAL_KINDS:
+            return np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidValueError(f"{name} must be an array of real numbers: {error}; convert them") from None
+    hint = "singular values are real" if array.dtype.kind == "c" else "convert them first"
+    raise InvalidValueError(f"{name} must be real numbers, got an array of {array.dtype}; {hint}")
+
 
 def as_points(x: ArrayLike) -> FloatArray:
     """``x`` as float64; infinities are points like others, NaN raises InvalidValueError."""
-    points = np.asarray(x, dtype=np.float64)
+    points = as_floats("x", x)
     if np.isnan(points).any():
         raise InvalidValueError("x holds NaN; drop those points before evaluating a law")
     return points
@@ -29,7 +47,7 @@ def as_points(x: ArrayLike) -> FloatArray:
 
 def as_probabilities(p: ArrayLike) -> FloatArray:
     """``p`` as float64; a value outside [0, 1], or NaN, raises InvalidValueError."""
-    probabilities = np.asarray(p, dtype=np.float64)
+    probabilities = as_floats("p", p)
     outside = ~((probabilities >= 0.0) & (probabilities <= 1.0))
     if outside.any():
         worst = np.atleast_1d(probabilities)[np.atleast_1d(outside)][0]

@@ -47,12 +47,12 @@ class SpectrumMetrics:
             top value happens to lie below the edge.
         mp_distance: Kolmogorov distance of the bulk, outliers left out, from the fitted law of
             Marchenko and Pastur (1967).
-        outliers: number of values beyond the Tracy-Widom edge at 5 %, at most 30 % of n
+        outliers: number of values beyond the Tracy-Widom edge at 5 %, at most half of n
             (:func:`~sigmascope.theory.edge.fit_bulk`; Johnstone 2001, Ma 2012).
         outlier_mass: their share of sum sigma_k^2.
         tw_p_value: probability that m x n noise has a larger top value (the same, by
-            :func:`~sigmascope.theory.edge.fitted_scaling`). These five are None for n = 1 and where
-            ``hard_rank`` < n / 2: then the bulk is rounding.
+            :func:`~sigmascope.theory.edge.fitted_scaling`). These five are None for n = 1, where
+            ``hard_rank`` < n / 2, since the bulk is rounding then, and where the bulk repeats one value.
         alpha: exponent of the power law p(lambda) ~ lambda^-alpha beyond the lambda_min of smallest
             Kolmogorov distance (Clauset, Shalizi and Newman 2009). A number is had of any spectrum; whether a
             power law describes it :func:`~sigmascope.theory.tails.fit_tail` says.
@@ -121,7 +121,10 @@ def spectrum_metrics(
 
 def of_bulk(ratio: FloatArray, *, m: int, n: int) -> dict[str, Any]:
     """The metrics named in ``BULK`` of the descending values, not more than half of which are rounding."""
-    bulk = fit_bulk(ratio, m=m, n=n)
+    try:
+        bulk = fit_bulk(ratio, m=m, n=n)
+    except InvalidValueError:  # the bulk has no spread, as that of an orthogonal W
+        return dict.fromkeys(BULK)
     squares = ratio**2
     scaling = fitted_scaling(m, n, entry_variance=bulk.entry_variance)
     return {

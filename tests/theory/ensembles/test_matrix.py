@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from sigmascope.errors import InvalidValueError
+from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.theory import MarchenkoPastur, StationaryGamma
 from sigmascope.theory.ensembles import matrix_sde, ornstein_uhlenbeck
 from tests.theory.ensembles.runs import RATES, T, by_matrix, last, start, z_scores
@@ -109,5 +111,45 @@ def test_a_bad_gradient_is_said_when_it_appears() -> None:
 
     walk = matrix_sde(start(3, 2), **RATES, steps=3, paths=2, rng=np.random.default_rng(0), gradient=wrong)
     next(walk)
-    with pytest.raises(InvalidValueError, match=r"gradient must be finite and of shape \(2, 3, 2\)"):
+    with pytest.raises(InvalidValueError, match=r"gradient must be of shape \(2, 3, 2\)"):
+        next(walk)
+
+
+@pytest.mark.parametrize("kappa_dt", [2.0, 2.5])
+def test_euler_steps_that_diverge_are_refused(kappa_dt: float) -> None:
+    dt = kappa_dt / 0.1
+    options = {**RATES, "restoring_rate": 0.1, "steps": 40, "paths": 2, "rng": np.random.default_rng(0)}
+    message = rf"restoring_rate \* dt must be below 2, .* got {kappa_dt:g}; take dt below 20, or ornstein"
+    with pytest.raises(InvalidValueError, match=message):
+        matrix_sde(start(3, 2), **options, dt=dt)
+    # the exact transition knows no limit
+    assert np.isfinite(last(ornstein_uhlenbeck(start(3, 2), **options, dt=dt))).all()
+
+
+def test_euler_steps_below_the_limit_have_the_stationary_variance_of_the_docstring() -> None:
+    kappa, dt, paths = 0.1, 15.0, 4000
+    values = last(
+        matrix_sde(
+            np.zeros((3, 2)), **RATES, restoring_rate=kappa, steps=60, dt=dt, paths=paths, every=60,
+            rng=np.random.default_rng(4),
+        )
+    )  # fmt: skip
+    # sum sigma^2 is 6 entries' squares: standard error sqrt(2 / 24,000) relative; 0.5^60 of the start is left
+    seen = (values**2).sum() / (6 * paths)
+    assert seen == pytest.approx(0.05 / kappa / (1 - kappa * dt / 2), rel=4 * np.sqrt(2 / (6 * paths)))
+
+
+@pytest.mark.parametrize(
+    "steep",
+    [lambda W: 1e3 * W**3, lambda W: np.sinh(50 * W), lambda W: W / 0.0, lambda W: np.full_like(W, np.nan)],
+    ids=["cubic", "hyperbolic sine", "divided by 0", "NaN"],
+)
+def test_an_overflow_names_the_step(steep: Callable[[np.ndarray], np.ndarray]) -> None:
+    walk = matrix_sde(
+        start(3, 2), **RATES, steps=30, paths=2, every=30, rng=np.random.default_rng(0), gradient=steep
+    )
+    next(walk)
+    with pytest.raises(
+        NumericalError, match=r"NaN or infinity after step [1-9]\d? of dt=1; take a smaller dt"
+    ):
         next(walk)
