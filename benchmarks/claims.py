@@ -19,5 +19,5 @@ if __name__ == "__main__":
     results = list(check_all(clock=time.perf_counter))
     report.emit("registry_seconds", time.perf_counter() - started, "s")
     report.emit("registry_claims", len(results), "1")
-    report.emit("registry_exact_failing", sum(one.exact.verdict is Verdict.fails for one in results), "1")
+    report.emit("registry_exact_failing", sum(one.exact.verdict is not Verdict.holds for one in results), "1")
     report.emit("registry_slowest_seconds", max(one.seconds for one in results), "s")

@@ -16,7 +16,8 @@ INTRODUCTION = """\
 first, by simulation, finite differences or quadrature, and compares afterwards: with the formula as printed,
 and with the exact one. A formula **holds** when every measurement lies within five standard errors of it. A
 statement about a limit **holds to leading order** when its deviations vanish in that limit. An estimate by
-dimensions is **heuristic** when it is right up to one factor. Anything else **does not hold as printed**.
+dimensions is **heuristic** when it is right up to one factor. Anything else **does not hold as printed**. The
+exact form gets no such leniency: it holds, or it fails.
 
 This page is written by `sigmascope claims --markdown`; run it, with another `--seed` if you like.
 """
@@ -42,11 +43,16 @@ def deviation(form: FormVerdict) -> str:
     return "∞" if form.deviation is None else f"{digits(form.deviation, 2)} s.e."
 
 
+def failing(claims: Sequence[CheckedClaim]) -> list[str]:
+    """Ids of the claims whose exact form does anything but hold."""
+    return [claim.id for claim in claims if claim.exact.verdict != "holds"]
+
+
 def summary(claims: Sequence[CheckedClaim]) -> str:
     """One sentence over all claims."""
     counts = Counter(claim.verdict for claim in claims)
     parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
-    wrong = [claim.id for claim in claims if claim.exact.verdict == "does not hold"]
+    wrong = failing(claims)
     exact = f"the exact form fails for {', '.join(wrong)}" if wrong else "every exact form holds"
     return f"{len(claims)} checks: {parts}; {exact}."
 
@@ -61,7 +67,8 @@ def markdown(claims: Sequence[CheckedClaim], *, seed: int) -> str:
 
 def _row(claim: CheckedClaim) -> str:
     link = f"[{claim.statement}](#{claim.id})"
-    ends = f"{deviation(claim.printed)} off | {deviation(claim.exact)} off"
+    fails = ", **fails**" if failing([claim]) else ""
+    ends = f"{deviation(claim.printed)} off | {deviation(claim.exact)} off{fails}"
     return f"| {link} | {claim.title} | {claim.verdict} | {ends} |"
 
 
@@ -95,6 +102,8 @@ def _shown(claim: CheckedClaim, most: int = 6) -> list[Measured]:
 
 def _notes(claim: CheckedClaim) -> list[str]:
     notes = []
+    if failing([claim]):
+        notes.append(f"**The exact form fails:** {claim.exact.verdict}.")
     hidden = len(claim.measurements) - len(_shown(claim))
     if hidden:
         notes.append(f"{hidden} more measurements are in `sigmascope claims --only {claim.id} --json`.")

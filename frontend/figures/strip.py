@@ -11,7 +11,7 @@ from frontend.figures.theme import Theme
 
 CLEAR = "rgba(0, 0, 0, 0)"
 # names of the lines stand right of the plot
-MARGIN = {"l": 84, "r": 112, "t": 8, "b": 40}
+MARGIN = {"l": 84, "r": 126, "t": 8, "b": 40}
 
 
 def forces(theme: Theme) -> go.Figure:

@@ -36,9 +36,9 @@ def claims(
 ) -> None:
     """Check the paper's claims here and now, as printed and exact; no service is needed.
 
-    The exit status is 1 when an exact form does not hold.
+    The exit status is 1 when an exact form does anything but hold.
     """
-    from sigmascope.claims_report import markdown  # numpy and scipy are slow to import
+    from sigmascope.claims_report import failing, markdown  # numpy and scipy are slow to import
 
     checked = _check(only or None, seed=seed, quiet=as_json or as_markdown)
     if as_json:
@@ -47,7 +47,7 @@ def claims(
         print(markdown(checked, seed=seed), end="")
     else:
         _print_claims(checked)
-    if any(one.exact.verdict == "does not hold" for one in checked):
+    if failing(checked):
         raise typer.Exit(1)
 
 
@@ -69,7 +69,10 @@ def _check(only: list[str] | None, *, seed: int, quiet: bool) -> list[CheckedCla
 
 
 def _print_claims(checked: list[CheckedClaim]) -> None:
-    from sigmascope.claims_report import deviation, digits, measured, summary, telling
+    from sigmascope.claims_report import deviation, digits, failing, measured, summary, telling
+
+    def exact_off(one: CheckedClaim) -> str:
+        return f"[red]{deviation(one.exact)}, fails[/]" if failing([one]) else deviation(one.exact)
 
     # piped, there is no width to fit; a narrow terminal gets what matters most
     width = console.width if console.is_terminal else WIDE
@@ -80,7 +83,7 @@ def _print_claims(checked: list[CheckedClaim]) -> None:
         "as printed": lambda one: digits(telling(one).printed),
         "exact": lambda one: digits(telling(one).exact),
         "printed off by": lambda one: deviation(one.printed),
-        "exact off by": lambda one: deviation(one.exact),
+        "exact off by": exact_off,
     }
     if width < WIDE:
         columns = {head: columns[head] for head in ("claim", "verdict", "printed off by", "exact off by")}

@@ -1,7 +1,8 @@
-"""The Airy kernel and the extended Airy kernel of the Airy process, Definition 6.13.
+"""The Airy kernel, the extended Airy kernel of the Airy process (Definition 6.13), and that of Airy_1.
 
 The axis is that of the standardised largest eigenvalue s, as for
-:class:`sigmascope.theory.laws.TracyWidom`; time is that of the stationary Airy_2 process (beta = 2).
+:class:`sigmascope.theory.laws.TracyWidom`; time is that of the stationary Airy_2 process (beta = 2), and of
+Airy_1 for its own kernel. Both processes move by E (A(t) - A(0))^2 = 2 t for small t.
 """
 
 from __future__ import annotations
@@ -115,6 +116,33 @@ def extended_airy_kernel(
     value[earlier] = upper_integral(lag[earlier], x[earlier], y[earlier])
     value[later] = -lower_integral(lag[later], x[later], y[later])
     return np.asarray(value.reshape(shape))
+
+
+def airy1_kernel(t1: ArrayLike, x1: ArrayLike, t2: ArrayLike, x2: ArrayLike) -> FloatArray:
+    """The kernel of the Airy_1 process at times t1, t2 and points x1, x2; broadcast shape.
+
+    With tau = t2 - t1 (Sasamoto 2005; Borodin, Ferrari, Praehofer and Sasamoto 2007)
+
+        Ai(x1 + x2 + tau^2) exp(tau (x1 + x2) + 2 tau^3 / 3)
+        - exp(-(x1 - x2)^2 / (4 tau)) / sqrt(4 pi tau) for tau > 0.
+
+    Its law at one time is F_1(2 s). It is the limit of growth from a flat start, not that of the largest
+    eigenvalue for beta = 1 (Bornemann, Ferrari and Praehofer 2008). The exponent of Ai and that beside it
+    are added before exp, which therefore neither overflows nor underflows first.
+
+    InvalidValueError for NaN, infinity, shapes that do not broadcast.
+
+    >>> float(airy1_kernel(0.0, 0.5, 0.0, 0.5).round(9))  # Ai(1)
+    0.135292416
+    """
+    times1, points1, times2, points2 = as_arguments(t1=t1, x1=x1, t2=t2, x2=x2)
+    lag, total = times2 - times1, points1 + points2
+    scaled, exponent = scaled_airy(total + lag**2)
+    value = scaled * np.exp(lag * total + 2.0 * lag**3 / 3.0 - exponent)
+    later = lag > 0
+    tau = np.where(later, lag, 1.0)
+    heat = np.exp(-((points1 - points2) ** 2) / (4.0 * tau)) / np.sqrt(4.0 * np.pi * tau)
+    return np.asarray(value - np.where(later, heat, 0.0))
 
 
 def upper_integral(rate: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:

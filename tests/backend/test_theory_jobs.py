@@ -53,6 +53,10 @@ def ran(api: TestClient, settings: Settings, spec: dict[str, Any], *, total: int
         ({"process": "levy"}, ["process", "matrix"]),
         ({"process": "matrix", "form": "as_printed"}, ["as_printed", "matrix"]),
         ({"process": "ornstein_uhlenbeck"}, ["restoring_rate"]),
+        (
+            {"process": "matrix", "restoring_rate": 0.5, "dt": 4.0},
+            ["restoring_rate * dt", "got 2", "ornstein_uhlenbeck"],
+        ),
         ({"start_variance": 0}, ["start_variance", "matrix"]),
         ({"process": "matrix", "m": 4096, "n": 1024, "paths": 100}, ["paths * m * n", "419,430,400"]),
         ({"n": 128, "paths": 10_000, "steps": 1000, "record_every": 1}, ["record_every"]),

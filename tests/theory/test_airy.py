@@ -13,7 +13,7 @@ from scipy.integrate import quad
 from scipy.special import airy
 
 from sigmascope.errors import InvalidValueError
-from sigmascope.theory.airy import airy_kernel, extended_airy_kernel
+from sigmascope.theory.airy import airy1_kernel, airy_kernel, extended_airy_kernel
 from sigmascope.theory.laws import TracyWidom
 
 
@@ -142,6 +142,41 @@ def test_joint_law_of_two_times() -> None:
     assert not one**2 <= joint(s, 0.2, "as_printed") <= one
 
 
+@pytest.mark.parametrize(
+    ("t1", "x1", "t2", "x2"), [*TIMES_AND_POINTS, (0.0, 30.0, 3.0, 20.0), (2.0, 9.0, 2.0, 1.0)]
+)
+def test_airy_1_kernel_by_mpmath(t1: float, x1: float, t2: float, x2: float) -> None:
+    with mpmath.workdps(30):
+        tau, total = mpmath.mpf(t2) - t1, mpmath.mpf(x1) + x2
+        exact = mpmath.airyai(total + tau**2) * mpmath.exp(tau * total + 2 * tau**3 / 3)
+        if tau > 0:
+            exact -= mpmath.exp(-((mpmath.mpf(x1) - x2) ** 2) / (4 * tau)) / mpmath.sqrt(4 * mpmath.pi * tau)
+    # the two parts cancel where the heat kernel is the larger
+    assert float(airy1_kernel(t1, x1, t2, x2)) == pytest.approx(float(exact), rel=1e-11, abs=1e-14)
+
+
+@pytest.mark.parametrize("s", [-2.0, -1.0, 0.0, 1.0])
+def test_airy_1_at_one_time_is_tracy_widom_1_of_twice_the_level(s: float) -> None:
+    x, w = half_line(s)
+    seen = fredholm(airy1_kernel(0.0, x[:, None], 0.0, x), w)
+    assert seen == pytest.approx(float(TracyWidom(1).cdf(2 * s)), abs=1e-12)
+
+
+def test_airy_1_is_stationary_and_reversible() -> None:
+    """P(A(0) <= s, A(t) <= s') is symmetric in s and s', and tends to the product for long lags."""
+
+    def both(s: float, later: float, lag: float) -> float:
+        (x, w), (y, v) = half_line(s, 40), half_line(later, 40)
+        times, points = np.repeat([0.0, lag], 40), np.concatenate([x, y])
+        kernel = airy1_kernel(times[:, None], points[:, None], times, points)
+        return fredholm(kernel, np.concatenate([w, v]))
+
+    assert both(-1.0, -0.2, 0.3) == pytest.approx(both(-0.2, -1.0, 0.3), abs=1e-12)
+    product = float(TracyWidom(1).cdf(-2.0) * TracyWidom(1).cdf(-0.4))
+    assert both(-1.0, -0.2, 0.3) > product + 0.01
+    assert both(-1.0, -0.2, 2.0) == pytest.approx(product, abs=1e-5)
+
+
 @given(where=st.integers(0, 3), bad=st.sampled_from([np.nan, np.inf, -np.inf]))
 def test_bad_points(where: int, bad: float) -> None:
     arguments: list[float] = [0.0, 1.0, 2.0, 3.0]
@@ -149,6 +184,8 @@ def test_bad_points(where: int, bad: float) -> None:
     name = ("t1", "x1", "t2", "x2")[where]
     with pytest.raises(InvalidValueError, match=f"{name} holds NaN or infinity"):
         extended_airy_kernel(*arguments)
+    with pytest.raises(InvalidValueError, match=f"{name} holds NaN or infinity"):
+        airy1_kernel(*arguments)
     with pytest.raises(InvalidValueError, match="x holds NaN or infinity"):
         airy_kernel(bad, 0.0)
 
@@ -159,3 +196,4 @@ def test_bad_shapes_and_form() -> None:
     with pytest.raises(InvalidValueError, match="form must be one of"):
         extended_airy_kernel(0.0, 0.0, 1.0, 0.0, form="two")  # type: ignore[arg-type]
     assert extended_airy_kernel(np.zeros((0, 2)), 1.0, 1.0, 0.0).shape == (0, 2)
+    assert airy1_kernel(np.zeros((0, 2)), 1.0, 1.0, 0.0).shape == (0, 2)

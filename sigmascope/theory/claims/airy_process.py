@@ -180,7 +180,7 @@ DEFINITION_6_13 = Claim(
 REMARK_6_14 = Claim(
     id="remark-6.14",
     statement="Remark 6.14",
-    title="Edge of the β = 1 Dyson Brownian motion",
+    title="Edge of the β = 1 Dyson Brownian motion at one time",
     printed_formula="λ₍₁₎(t) converges to the Airy process, whose law at one time is F₂: "
     "mean −1.7711, variance 0.8132, skewness 0.2241",
     exact_formula="the law at one time is F₁: mean −1.2065, variance 1.6078, skewness 0.2935",
@@ -190,7 +190,7 @@ REMARK_6_14 = Claim(
     f"{REAL_RUNS[0][1]:,} draws at n = {REAL_RUNS[0][0]:,}, {REAL_RUNS[1][1]:,} at n = {REAL_RUNS[1][0]:,}; "
     "the skewness is free of any choice of scale",
     finding="The Airy process of Definition 6.13 is the limit for β = 2. For β = 1 the limit exists, but is "
-    "another process with F₁ at each time; it is not the Airy₁ process either.",
+    "another process with F₁ at each time; how it moves is the subject of the next check.",
     measure=measure_marginal,
     printed=marginal(2),
     exact=marginal(1),

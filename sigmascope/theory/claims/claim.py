@@ -2,7 +2,8 @@
 
 A :class:`Claim` holds a statement of the paper in two forms, ``printed`` and ``exact``, each a function of a
 measurement's ``arguments``. ``measure`` knows neither of them: it takes its numbers from simulation, finite
-differences or quadrature. :func:`judge` then compares, so that any formula can stand in for either form.
+differences or quadrature. :func:`judge` then compares, so that any formula can stand in for either form. The
+paper's form is met with the leniency that its statement asks for; the exact one has to hold as it stands.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmascope.errors import InvalidValueError, NumericalError
+from sigmascope.theory.ito import Form, check_form
 
 # a true formula deviates by more in one of two million Gaussian measurements
 TOLERANCE = 5.0
@@ -52,6 +54,8 @@ class Measurement:
             method. Positive.
         arguments: keyword arguments of the formulas.
         size: what has to grow for a limit to be reached, such as n or 1 / eta; 1 where nothing does.
+        printed_error: of the printed prediction, in addition: where it is itself an estimate from samples, or
+            leaves constants open as O() does. The exact prediction has no such allowance.
     """
 
     label: str
@@ -60,6 +64,7 @@ class Measurement:
     # arrays among them have no equality of their own
     arguments: Mapping[str, Any] = field(default_factory=dict, compare=False)
     size: float = 1.0
+    printed_error: float = 0.0
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.value) and np.isfinite(self.standard_error) and self.standard_error > 0):
@@ -67,6 +72,16 @@ class Measurement:
                 f"{self.label}: measured {self.value} with standard error {self.standard_error}; "
                 "both must be finite and the error positive"
             )
+        if not (np.isfinite(self.printed_error) and self.printed_error >= 0):
+            raise NumericalError(
+                f"{self.label}: printed_error must be >= 0 and finite, got {self.printed_error}; "
+                "leave it out where the printed form predicts one number"
+            )
+
+    def error(self, form: Form) -> float:
+        """Standard error of ``value`` minus the prediction of this form."""
+        own = self.printed_error if form == "as_printed" else 0.0
+        return float(np.hypot(self.standard_error, own))
 
 
 Formula = Callable[..., float]
@@ -88,10 +103,10 @@ class Claim:
         measure: yields measurements; knows no formula.
         printed: the printed formula, called with a measurement's ``arguments``.
         exact: the exact one.
-        order: for a statement about a limit, the power of 1 / size with which deviations vanish; a formula
-            whose deviations extrapolate to 0 with it holds to leading order.
-        proportional: True for an estimate by dimensions: a formula that is right up to one common factor is
-            heuristic.
+        order: for a statement about a limit, the power of 1 / size with which deviations vanish; a printed
+            formula whose deviations extrapolate to 0 with it holds to leading order.
+        proportional: True for an estimate by dimensions: a printed formula that is right up to one common
+            factor is heuristic.
     """
 
     id: str
@@ -119,7 +134,7 @@ class FormResult:
         relative_deviation: |prediction - value| / |value| at that measurement.
         limit_deviation: for a statement about a limit, its extrapolated deviation in standard errors.
         factor: for an estimate by dimensions, the common factor of value to prediction.
-        verdict: what follows.
+        verdict: what follows; for an exact form either that it holds or that it does not.
     """
 
     predictions: tuple[float, ...]
@@ -158,36 +173,42 @@ class ClaimResult:
         return int(np.argmax(apart))
 
 
-def judge(claim: Claim, formula: Formula, measurements: Iterable[Measurement]) -> FormResult:
+def judge(
+    claim: Claim, formula: Formula, measurements: Iterable[Measurement], *, form: Form = "exact"
+) -> FormResult:
     """Compare ``formula`` with what was measured.
 
-    It ``holds`` when every prediction lies within five standard errors. If not, it ``holds to leading order``
-    when the claim has an ``order`` and the deviations shrink and extrapolate to within five standard errors
-    of 0; it is ``heuristic`` when the claim is ``proportional`` and one factor for all brings every
-    prediction within five; else it ``does not hold``. InvalidValueError without measurements.
+    It ``holds`` when every prediction lies within five standard errors; if not, an exact form ``does not
+    hold``. One ``as_printed`` then still ``holds to leading order`` when the claim has an ``order`` and the
+    deviations shrink and extrapolate to within five standard errors of 0, and is ``heuristic`` when the claim
+    is ``proportional`` and one factor for all brings every prediction within five. InvalidValueError without
+    measurements, or for an unknown form.
     """
+    check_form(form)
     seen = tuple(measurements)
     if not seen:
         raise InvalidValueError(f"{claim.id} was judged without a measurement; let it measure first")
     predictions = np.array([float(formula(**one.arguments)) for one in seen])
     values = np.array([one.value for one in seen])
-    errors = np.array([one.standard_error for one in seen])
+    errors = np.array([one.error(form) for one in seen])
     off = np.abs(predictions - values)
     # a formula that yields NaN deviates without bound
     scores = np.where(np.isfinite(off), off / errors, np.inf)
     worst = int(np.argmax(scores))
     limit = factor = None
-    verdict = Verdict.holds if scores[worst] <= TOLERANCE else Verdict.fails
+    lenient = Verdict.fails
     if claim.order is not None and np.isfinite(off).all():
         sizes = np.array([one.size for one in seen])
         limit = extrapolate(predictions - values, errors, sizes**-claim.order)
-        shrinks = off[np.argmax(sizes)] < off[np.argmin(sizes)]
-        if verdict is Verdict.fails and limit <= TOLERANCE and shrinks:
-            verdict = Verdict.leading
+        if limit <= TOLERANCE and off[np.argmax(sizes)] < off[np.argmin(sizes)]:
+            lenient = Verdict.leading
     if claim.proportional and np.isfinite(off).all():
         factor = common_factor(predictions, values, errors)
-        if verdict is Verdict.fails and (np.abs(factor * predictions - values) <= TOLERANCE * errors).all():
-            verdict = Verdict.heuristic
+        if (np.abs(factor * predictions - values) <= TOLERANCE * errors).all():
+            lenient = Verdict.heuristic
+    verdict = lenient if form == "as_printed" else Verdict.fails
+    if scores[worst] <= TOLERANCE:
+        verdict = Verdict.holds
     relative = off[worst] / abs(values[worst]) if values[worst] else np.inf
     return FormResult(
         tuple(predictions.tolist()), float(scores[worst]), float(relative), limit, factor, verdict

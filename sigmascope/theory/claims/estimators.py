@@ -60,7 +60,8 @@ class Seen:
 def measure_diffusion(lab: Laboratory, *, start: float) -> Iterator[Measurement]:
     """D from the mean square displacement of W in SGD; W starts with standard deviation ``start``.
 
-    The error covers the scatter of the displacement and that of the spread of the spectra.
+    The error covers the displacements of all runs and the variance over one mini-batch, from which the exact
+    form estimates; that of the spread of the spectra is the printed form's own.
     """
     base = population(lab.rng, SAMPLES, M * N)
     for deviation, batch_size in NOISES:
@@ -71,11 +72,14 @@ def measure_diffusion(lab: Laboratory, *, start: float) -> Iterator[Measurement]
         spectra = singular_values_of(W)
         spread, spread_error = mean_and_error(spectra[:, 0] - np.median(spectra, axis=1))
         batch = gradients[batches(lab.rng, 1, samples=SAMPLES, batch_size=batch_size)[0]]
+        # the relative error of a Gaussian variance
+        variance_error = value * np.sqrt(2 / batch.size)
         yield Measurement(
             f"D from the displacement, gradient noise {deviation}, batch {batch_size}",
             float(value),
-            float(np.hypot(error, 2 * value * spread_error / spread)),
+            float(np.hypot(error, variance_error)),
             {"seen": Seen(spectra, batch)},
+            printed_error=float(2 * value * spread_error / spread),
         )
 
 

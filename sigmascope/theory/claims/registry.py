@@ -15,6 +15,7 @@ from sigmascope.theory.claims import (
     backpropagation,
     cost,
     dyson,
+    edge_dynamics,
     edge_laws,
     estimators,
     hilbert_density,
@@ -50,6 +51,7 @@ CLAIMS: tuple[Claim, ...] = (
     airy_process.DEFINITION_6_13_KERNEL,
     airy_process.DEFINITION_6_13,
     airy_process.REMARK_6_14,
+    edge_dynamics.REMARK_6_14_DYNAMICS,
     hilbert_density.LEMMA_6_15,
     hilbert_density.COROLLARY_6_16,
     hilbert_density.COROLLARY_6_16_GROWTH,
@@ -90,9 +92,9 @@ def check(claim: Claim, *, seed: int, clock: Callable[[], float]) -> ClaimResult
     rng = np.random.default_rng([seed, zlib.crc32(claim.id.encode())])
     started = clock()
     seen = tuple(claim.measure(Laboratory(rng, clock)))
-    return ClaimResult(
-        claim, seen, judge(claim, claim.printed, seen), judge(claim, claim.exact, seen), clock() - started
-    )
+    printed = judge(claim, claim.printed, seen, form="as_printed")
+    exact = judge(claim, claim.exact, seen, form="exact")
+    return ClaimResult(claim, seen, printed, exact, clock() - started)
 
 
 def check_all(

@@ -7,6 +7,7 @@ from functools import cache
 
 from sigmascope.theory.claims import Claim, ClaimResult, FormResult, check, judge
 from sigmascope.theory.claims.claim import Formula
+from sigmascope.theory.ito import Form
 
 
 @cache
@@ -15,6 +16,6 @@ def checked(claim: Claim) -> ClaimResult:
     return check(claim, seed=0, clock=time.perf_counter)
 
 
-def judged(claim: Claim, formula: Formula) -> FormResult:
-    """Another formula against what was measured for the claim."""
-    return judge(claim, formula, checked(claim).measurements)
+def judged(claim: Claim, formula: Formula, *, form: Form = "as_printed") -> FormResult:
+    """Another formula against what was measured for the claim, by default with all the leniency there is."""
+    return judge(claim, formula, checked(claim).measurements, form=form)

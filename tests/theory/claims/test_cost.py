@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,36 +11,75 @@ import pytest
 from sigmascope.errors import InvalidValueError
 from sigmascope.theory.claims import Claim, Verdict, judge
 from sigmascope.theory.claims.bootstrap import Tally, bidiagonal, orth
-from sigmascope.theory.claims.claim import Formula, Laboratory
+from sigmascope.theory.claims.claim import Laboratory
 from sigmascope.theory.claims.cost import (
+    EXACT,
+    PRINTED,
     SECTION_7_1,
     SECTION_7_1_TIME,
+    Costs,
+    Size,
     axis,
+    costing,
     exponent,
-    exponents_of,
     printed_gain,
-    printed_step,
+    printed_setup,
 )
 from tests.theory.claims.bench import checked, judged
 
 CLAIMS = (SECTION_7_1, SECTION_7_1_TIME)
 
-
-def costing(step, gain=printed_gain):
-    return exponents_of(step, gain)
-
-
-WRONG = {
-    "quadratic in k": (SECTION_7_1, costing(lambda m, n, k: k**2 * m * n)),
-    "without k": (SECTION_7_1, costing(lambda m, n, k: m * n)),
-    "linear in n": (SECTION_7_1, costing(lambda m, n, k: k * (m + n))),
-    "that of an SVD": (SECTION_7_1, costing(lambda m, n, k: m * n * min(m, n))),
-    "gain of n squared": (SECTION_7_1, costing(printed_step, lambda m, n, k: n**2 / k)),
-    "gain without k": (SECTION_7_1, costing(printed_step, lambda m, n, k: n)),
-    "time quadratic in k": (SECTION_7_1_TIME, costing(lambda m, n, k: k**2 * m * n)),
-    "time without k": (SECTION_7_1_TIME, costing(lambda m, n, k: m * n)),
-    "time linear in n": (SECTION_7_1_TIME, costing(lambda m, n, k: k * n)),
-    "time cubic in n": (SECTION_7_1_TIME, costing(lambda m, n, k: k * m * n * n)),
+STEPS = {
+    "quadratic in k": lambda m, n, k: k**2 * m * n,
+    "without k": lambda m, n, k: m * n,
+    "linear in n": lambda m, n, k: k * (m + n),
+    "that of an SVD": lambda m, n, k: m * n * min(m, n),
+    "the projection alone": lambda m, n, k: k * m * n,
+    "k² for the rest": lambda m, n, k: k * m * n + k**2,
+    "k² min(m, n) for the rest": lambda m, n, k: k * m * n + k**2 * min(m, n),
+    "k² m for the rest": lambda m, n, k: k * m * n + k**2 * m,
+    "k² n for the rest": lambda m, n, k: k * m * n + k**2 * n,
+    "k² √(mn) for the rest": lambda m, n, k: k * m * n + k**2 * np.sqrt(m * n),
+    "k³ for the rest": lambda m, n, k: k * m * n + k**3,
+    "k max(m, n) for the rest": lambda m, n, k: k * m * n + k * max(m, n),
+    "k³ max(m, n) for the rest": lambda m, n, k: k * m * n + k**3 * max(m, n),
+    "the rest alone": lambda m, n, k: k**2 * max(m, n),
+}
+GAINS = {
+    "n squared": lambda m, n, k: n**2 / k,
+    "without k": lambda m, n, k: min(m, n),
+    "k squared": lambda m, n, k: min(m, n) / k**2,
+    "max(m, n)": lambda m, n, k: max(m, n) / k,
+    "m": lambda m, n, k: m / k,
+    "n": lambda m, n, k: n / k,
+    "√(mn)": lambda m, n, k: np.sqrt(m * n) / k,
+    "harmonic": lambda m, n, k: m * n / (m + n) / k**0.5,
+}
+SETUPS = {
+    "m²n": lambda m, n: m * m * n,
+    "mn²": lambda m, n: m * n * n,
+    "max": lambda m, n: max(m * m * n, m * n * n),
+    "mn": lambda m, n: m * n,
+    "cubic": lambda m, n: min(m, n) ** 3,
+    "(mn)^1.5": lambda m, n: (m * n) ** 1.5,
+}
+TOTALS = {
+    "an SVD at every step": lambda m, n, k, T: T * (printed_setup(m, n) + PRINTED.step(m, n, k)),
+    "without the set-up": lambda m, n, k, T: T * PRINTED.step(m, n, k),
+    "one step": lambda m, n, k, T: printed_setup(m, n) + PRINTED.step(m, n, k),
+    "quadratic in T": lambda m, n, k, T: printed_setup(m, n) + T**2 * PRINTED.step(m, n, k),
+}
+WRONG = (
+    {f"step: {name}": replace(PRINTED, step=step) for name, step in STEPS.items()}
+    | {f"gain: {name}": replace(PRINTED, gain=gain) for name, gain in GAINS.items()}
+    | {f"set-up: {name}": replace(PRINTED, setup=setup) for name, setup in SETUPS.items()}
+    | {f"total: {name}": replace(PRINTED, total=total) for name, total in TOTALS.items()}
+)
+TIMES = {
+    "quadratic in k": lambda m, n, k: k**2 * m * n,
+    "without k": lambda m, n, k: m * n,
+    "linear in n": lambda m, n, k: k * n,
+    "cubic in n": lambda m, n, k: k * m * n * n,
 }
 
 
@@ -50,9 +90,38 @@ def test_verdict(claim: Claim) -> None:
     assert result.exact.verdict is Verdict.holds
 
 
-@pytest.mark.parametrize(("claim", "formula"), WRONG.values(), ids=WRONG)
-def test_a_wrong_exponent_does_not_hold(claim: Claim, formula: Formula) -> None:
-    assert judged(claim, formula).verdict is Verdict.fails
+@pytest.mark.parametrize("costs", WRONG.values(), ids=WRONG)
+def test_a_wrong_order_does_not_hold(costs: Costs) -> None:
+    assert judged(SECTION_7_1, costing(costs)).verdict is Verdict.fails
+
+
+@pytest.mark.parametrize("step", TIMES.values(), ids=TIMES)
+def test_a_wrong_order_of_time_does_not_hold(step) -> None:
+    formula = costing(Costs(step, printed_setup, printed_gain))
+    assert judged(SECTION_7_1_TIME, formula).verdict is Verdict.fails
+
+
+@pytest.mark.parametrize(
+    "costs",
+    [
+        replace(EXACT, step=lambda m, n, k: EXACT.step(m, n, k) - k**2),
+        replace(EXACT, step=lambda m, n, k: EXACT.step(m, n, k) + k * m),
+        replace(EXACT, setup=lambda m, n: EXACT.setup(m, n) + n),
+        replace(EXACT, gain=lambda m, n, k: 1.001 * EXACT.gain(m, n, k)),
+        PRINTED,
+    ],
+    ids=["k² less", "km more", "n more", "a thousandth more", "constants of 1"],
+)
+def test_exact_counts_are_exact(costs: Costs) -> None:
+    assert judged(SECTION_7_1, costing(costs), form="exact").verdict is Verdict.fails
+
+
+def test_the_leading_terms_of_the_exact_counts() -> None:
+    """Golub & Van Loan, section 5.4.8: 4 (m n^2 - n^3 / 3) flops, half of them multiplications."""
+    m, n = 40_000, 20_000
+    assert EXACT.setup(m, n) == pytest.approx(2 * m * n**2 - 2 * n**3 / 3, rel=1e-3)
+    assert EXACT.setup(n, m) == EXACT.setup(m, n)
+    assert EXACT.step(m, n, 10) == 10 * m * n + 100 * (2 * m + 3 * n + 2) + 10 * (m + n)
 
 
 def test_a_clock_that_ticks_alike_for_all_sizes_is_not_taken_for_the_cost() -> None:
@@ -99,12 +168,14 @@ def test_orth_is_orthonormal_and_spans_the_same() -> None:
 
 
 def test_exponents_are_those_of_a_power_law() -> None:
-    sizes = ((4, 4, 2), (8, 8, 2), (16, 16, 2))
-    p, error = exponent(sizes, [5 * size[1] ** 2.5 for size in sizes])
+    sizes = tuple(Size(n, n, 2) for n in (4, 8, 16))
+    p, error = exponent(sizes, [5 * size.n**2.5 for size in sizes])
     assert p == pytest.approx(2.5, abs=1e-12)
     assert error < 1e-7
     assert axis(sizes) == ("m = n", [4, 8, 16])
-    assert axis(((4, 4, 2), (8, 4, 2)))[0] == "m"
-    assert axis(((4, 4, 2), (4, 4, 3)))[0] == "k"
-    with pytest.raises(InvalidValueError, match=r"all sizes are \(4, 4, 2\)"):
-        axis(((4, 4, 2), (4, 4, 2)))
+    assert axis((Size(4, 4, 2), Size(8, 4, 2)))[0] == "m"
+    assert axis((Size(4, 4, 2), Size(4, 8, 2)))[0] == "n"
+    assert axis((Size(4, 4, 2), Size(4, 4, 3)))[0] == "k"
+    assert axis((Size(4, 4, 2, 1), Size(4, 4, 2, 5))) == ("batches", [1, 5])
+    with pytest.raises(InvalidValueError, match=r"all sizes are \(4, 4, 2, 1\)"):
+        axis((Size(4, 4, 2), Size(4, 4, 2)))

@@ -79,6 +79,13 @@ def test_a_wrong_formula_does_not_hold(claim: Claim, formula: Formula) -> None:
     assert judged(claim, formula).verdict is Verdict.fails
 
 
+@pytest.mark.parametrize("claim", [LEMMA_6_18, LEMMA_6_18_TRAINED], ids=lambda claim: claim.id)
+@pytest.mark.parametrize("factor", [0.95, 1.05, 2.0, 100.0])
+def test_a_diffusion_off_by_a_factor_is_no_exact_form(claim: Claim, factor: float) -> None:
+    """Five standard errors of the displacement and the mini-batch are 3 %."""
+    assert judged(claim, lambda seen: factor * claim.exact(seen=seen), form="exact").verdict is Verdict.fails
+
+
 def test_the_factor_of_the_spread_follows_from_shape_and_learning_rate() -> None:
     spectra = np.linalg.svd(np.random.default_rng(2).standard_normal((4000, M, N)), compute_uv=False)
     spread = np.mean((spectra[:, 0] - np.median(spectra, axis=1)) ** 2)
