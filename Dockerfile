@@ -14,6 +14,7 @@ COPY sigmascope sigmascope
 COPY backend backend
 COPY frontend frontend
 COPY worker worker
-RUN pip install --no-cache-dir -c constraints.txt '.[server]' && rm -rf /srv/sigmascope/*
+RUN pip install --no-cache-dir -c constraints.txt '.[server]' && rm -rf /srv/sigmascope/* \
+    && mkdir checkpoints && chown sigmascope checkpoints
 USER sigmascope
 ENV PYTHONUNBUFFERED=1

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.queue import Queue
 from backend.settings import Settings
-from backend.storage import runs, sweeps
+from backend.storage import checkpoints, runs, sweeps
 from sigmascope.errors import BrokerUnavailableError
 
 log = logging.getLogger("sigmascope.reaper")
@@ -46,6 +46,7 @@ def reap_once(engine: Engine, queue: Queue, settings: Settings, *, now: float, p
     with engine.begin() as connection:
         lost = runs.reap(connection, now=now, max_crashes=settings.max_crashes)
         sweeps.settle(connection, now=now)
+        checkpoints.tidy(settings.checkpoints, connection)
     # Waiting rows but no waiting message: the broker lost them, or a worker is just taking one
     idle = {device for device in DEVICES if queue.empty(device)}
     with engine.begin() as connection:

@@ -34,11 +34,20 @@ class Settings(BaseSettings):
         "fail", description="what becomes of a run that asks a worker for a GPU it has not"
     )
     worker_concurrency: int = Field(1, ge=1, description="runs at once in one worker")
+    checkpoint_dir: Path | None = Field(None, description="folder of checkpoints; none: one in `home`")
+    checkpoint_seconds: float = Field(
+        30.0, ge=0, description="between two checkpoints of a run in training; 0: one after every batch"
+    )
 
     @property
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
         return self.database_url or f"sqlite:///{self.home.expanduser() / 'sigmascope.db'}"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints in force."""
+        return (self.checkpoint_dir or self.home / "checkpoints").expanduser()
 
     def queue_of(self, device: str) -> str:
         """The Celery queue for a run on ``device`` (auto, cpu, cuda or mps)."""

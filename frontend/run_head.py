@@ -7,7 +7,11 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc, html
 
+from sigmascope.amounts import in_bytes
 from sigmascope.schemas import Run
+
+# of a data set, as its record names them
+ORIGINS = {"source": "data from", "sha256": "SHA-256 of data", "licence": "licence of data", "extent": "data"}
 
 
 def head(run: Run, *, unit: str, settings: dict[str, str], command: str, exported: str) -> html.Div:
@@ -63,9 +67,18 @@ def popover(label: str, content: Any) -> dmc.Popover:
 
 
 def _facts(run: Run, settings: dict[str, str]) -> html.Dl:
-    rows = {"run": run.id, **settings, **run.versions}
-    listed = [part for key, value in rows.items() for part in (html.Dt(key), html.Dd(value))]
+    rows = [("run", run.id), *settings.items(), *_origins(run), *run.versions.items()]
+    listed = [part for key, value in rows for part in (html.Dt(key), html.Dd(value))]
     return html.Dl(listed, className="facts")
+
+
+def _origins(run: Run) -> list[tuple[str, str]]:
+    """What the run is made of and how it came about, by its own record."""
+    rows = [(ORIGINS.get(key, key), value) for key, value in run.provenance.items()]
+    if run.memory is not None:
+        needed, free, total = map(in_bytes, (run.memory.needed, run.memory.free, run.memory.total))
+        rows.append(("memory", f"about {needed} needed, {free} of {total} free at the start"))
+    return [*rows, *(("note", note) for note in run.notes)]
 
 
 def _export(command: str, exported: str) -> html.Div:

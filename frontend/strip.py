@@ -20,6 +20,7 @@ PARTS = (
     ("noise", "noise", "noise"),
     ("repulsion", "repulsion, exact", "repulsion"),
     ("repulsion-printed", "as printed", "repulsion_as_printed"),
+    ("turning", "turning", "turning"),
     ("remainder", "remainder", "remainder"),
 )
 UNITS = {
@@ -94,8 +95,9 @@ def _training() -> html.Div:
 def _forces() -> html.Div:
     about = (
         "Each batch moves a singular value by drift (the running mean of the gradients' push along it), "
-        "noise (the rest of that push), repulsion by the other values, and a remainder of second order. "
-        "Repulsion is the exact one of the Laplacian; dots are half of it, as the paper prints it."
+        "noise (the rest of that push), repulsion by the other values (dots: half of it, as the paper prints "
+        "it), and turning: as the batch turns the modes its own push changes, beyond what repulsion expects. "
+        "The remainder is of third order."
     )
     modes = html.Label([html.Span("mode"), html.Select(id="mode-picker")], className="picker")
     view = segmented(
@@ -105,7 +107,7 @@ def _forces() -> html.Div:
     return _panel(
         "forces",
         [help_button("Forces", about), html.Div([key, view, modes], className="panel-controls")],
-        [plot("forces", "What moved one singular value over the steps: drift, noise, repulsion, remainder")],
+        [plot("forces", "What moved one singular value over the steps, part by part")],
     )
 
 

@@ -51,7 +51,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "mlp-mnist": {
         "title": "The paper's MLP, three hidden layers of 1024, on MNIST, 800 batches",
-        "spec": {"model": {"kind": "mlp", "width": 1024, "depth": 3}, "batches": 800},
+        "spec": {
+            "model": {"kind": "mlp", "width": 1024, "depth": 3},
+            "dataset": "mnist",
+            "batches": 800,
+        },
         "quick": QUICK_MLP,
     },
     "mlp-cifar10": {

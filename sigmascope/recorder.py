@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import torch
@@ -168,9 +169,9 @@ class Recorder:
             change = self._change(name, optimizer, rate=rate)
             if change is None:
                 continue
-            if name in modes:
-                self._modes[name] = _update_along(modes[name], change, variance.get(name))
             self._trackers.advance(name, change, weights=weights[name])
+            if name in modes:
+                self._modes[name] = self._update_along(name, modes[name], change, variance.get(name))
         self._waiting = {
             name: (weights[name].clone(), modes.get(name)) for name in trained if name not in foreseen
         }
@@ -192,14 +193,40 @@ class Recorder:
         weights = self._weights()
         for name, (before, modes) in self._waiting.items():
             change = WeightChange(measured_update(before, weights[name]))
-            if modes is not None:
-                self._modes[name] = _update_along(modes, change, None)
             self._trackers.advance(name, change, weights=before)
+            if modes is not None:
+                self._modes[name] = self._update_along(name, modes, change, None)
         self._waiting = {}
         spectra = self._spectra.read(weights, step=step, top=self._trackers.largest())
         layers = {shape.name: self._record_layer(shape, step, spectra[shape.name]) for shape in self.layers}
         self._sink.write(StepRecord(step=step, metrics=dict(metrics or {}), layers=layers))
         self._noise, self._modes = {}, {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What later records build on, tensors copied; ``torch.save`` and ``weights_only=True`` take it.
+
+        Call it after ``record``, before the next ``observe``. The weights are not in it.
+        """
+        return {
+            "batches": self._batches,
+            "learning_rate": self._learning_rate,
+            "trackers": self._trackers.state_dict(),
+            "spectra": self._spectra.state_dict(),
+            "fits": {layer: _plain(asdict(fit)) for layer, fit in self._fits.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue as the recorder that ``state_dict`` was called on would have, bit for bit.
+
+        Build it as that one was built, over the weights of step 0; then load those of the state's step.
+
+        Raises:
+            InvalidValueError: it had other predictors, or other settings of theirs.
+        """
+        self._trackers.load_state_dict(state["trackers"])
+        self._spectra.load_state_dict(state["spectra"])
+        self._fits = {layer: LawFit(**fit) for layer, fit in state["fits"].items()}
+        self._batches, self._learning_rate = state["batches"], state["learning_rate"]
 
     def _weights(self) -> dict[str, torch.Tensor]:
         """The matrices by name; InvalidValueError where one is gone or has changed its shape."""
@@ -235,6 +262,17 @@ class Recorder:
         if change is None:
             return None
         return replace(change, direction=self._matrices[name].view(change.direction))
+
+    def _update_along(
+        self, name: str, before: Modes, change: WeightChange, variance: torch.Tensor | None
+    ) -> ModeUpdate:
+        """u_k^T G v_k before and after the batch, and the variance that sampling gives the first."""
+        after = self._trackers.modes(name)
+        return ModeUpdate(
+            projected=_along(before, change),
+            noise_variance=None if variance is None else _numpy(variance.cpu()),
+            turned=None if after is None else _along(after, change),
+        )
 
     def _record_layer(self, shape: LayerShape, step: int, spectrum: Spectrum) -> LayerRecord:
         values = _numpy(spectrum.values)
@@ -294,16 +332,21 @@ def _linears(matrices: Mapping[str, WeightMatrix]) -> dict[str, nn.Linear]:
     return {name: matrix.module for name, matrix in matrices.items() if isinstance(matrix.module, nn.Linear)}
 
 
-def _update_along(modes: Modes, change: WeightChange, variance: torch.Tensor | None) -> ModeUpdate:
-    """u_k^T G v_k, and the variance that sampling gives it."""
-    projected = change.scale * (times(tall(change.direction), modes.right) * modes.left).sum(0)
-    return ModeUpdate(_numpy(projected.cpu()), None if variance is None else _numpy(variance.cpu()))
+def _along(modes: Modes, change: WeightChange) -> NDArray[np.float32]:
+    """(k,) u_k^T G v_k."""
+    products = times(tall(change.direction), modes.right) * modes.left
+    return _numpy((change.scale * products.sum(0)).cpu())
 
 
 def _shape_of(name: str, weight: torch.Tensor) -> LayerShape:
     matrix = tall(weight)
     m, n = matrix.shape
     return LayerShape(name=name, m=m, n=n, entry_variance=float(matrix.var(correction=0)))
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Python's numbers in place of numpy's."""
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in fields.items()}
 
 
 def _numpy(values: torch.Tensor) -> NDArray[np.float32]:

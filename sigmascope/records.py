@@ -43,15 +43,18 @@ class GradientNoise:
 
 @dataclass(frozen=True, slots=True)
 class ModeUpdate:
-    """What one batch does along the top modes of a layer, u_k and v_k those of W before it, (k,) each.
+    """What one batch does along the top modes of a layer, (k,) each.
 
-    ``projected`` is u_k^T G v_k, G the weight change of the batch: to first order the change of sigma_k.
+    ``projected`` is u_k^T G v_k, G the weight change of the batch, u_k and v_k those of W before it: to first
+    order the change of sigma_k. ``turned`` is the same with those of W + G, and the mean of both is the
+    change to second order; None where it was not looked at.
     ``noise_variance`` is the variance that sampling the batch gives it, from per-sample gradients; None where
     these were not to be had (a batch of one sample, no linear layer) or do not make G alone (not plain SGD).
     """
 
     projected: NDArray[np.float32]
     noise_variance: NDArray[np.float32] | None
+    turned: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)

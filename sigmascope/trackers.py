@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -73,6 +74,22 @@ class Trackers:
         """The largest values by layer, where a tracker vouches for them; the last ones may lag."""
         found = {layer: self._subspace(layer) for layer in self._of}
         return {layer: tracker.ritz_values for layer, tracker in found.items() if tracker is not None}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of every predictor, and how many batches each layer has seen."""
+        of = {layer: [tracker.state_dict() for tracker in trackers] for layer, trackers in self._of.items()}
+        return {"steps": dict(self._steps), "of": of}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue as the ones that ``state_dict`` was called on would have, bit for bit.
+
+        Raises:
+            InvalidValueError: they were others, or had other settings.
+        """
+        for layer, trackers in self._of.items():
+            for tracker, saved in zip(trackers, state["of"][layer], strict=True):
+                tracker.load_state_dict(saved)
+        self._steps = dict(state["steps"])
 
     def _subspace(self, layer: str) -> Subspace | None:
         return next((tracker for tracker in self._of[layer] if isinstance(tracker, Subspace)), None)

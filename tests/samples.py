@@ -35,4 +35,4 @@ def step_record(step: int) -> StepRecord:
 
 def mode_update(step: int) -> ModeUpdate:
     projected = np.array([0.1, 0.05, -0.02, 0.0], np.float32) / step
-    return ModeUpdate(projected, np.full(4, 1e-4, np.float32))
+    return ModeUpdate(projected, np.full(4, 1e-4, np.float32), turned=1.1 * projected)

@@ -37,7 +37,11 @@ class Stack:
                 [*command, *([] if self.demo else ["--no-demo"])],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "SIGMASCOPE_LEASE_SECONDS": "6"},
+                env={
+                    **os.environ,
+                    "SIGMASCOPE_LEASE_SECONDS": "6",
+                    "SIGMASCOPE_CHECKPOINT_SECONDS": "0.2",
+                },
             )
         deadline = time.monotonic() + 60
         while "sigmascope is at" not in self.said():

@@ -46,3 +46,9 @@ def test_every_copied_path_exists() -> None:
         if line.startswith("COPY"):
             for path in line.split()[1:-1]:
                 assert (ROOT / path).exists(), line
+
+
+def test_a_worker_finds_the_checkpoints_of_another() -> None:
+    folder = COMPOSE["services"]["worker"]["environment"]["SIGMASCOPE_CHECKPOINT_DIR"]
+    for name in ("backend", "worker", "worker-gpu"):
+        assert f"checkpoints:{folder}" in COMPOSE["services"][name]["volumes"]

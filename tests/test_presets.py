@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from typing import Any
 
 import pytest
 import torch
@@ -34,6 +36,33 @@ def test_the_papers_experiments_have_their_numbers() -> None:
     assert min(fig5.values) == 1e-3
     assert 1e-1 in fig5.values
     assert len(fig5.seeds) > 1
+
+
+def test_a_preset_trains_on_the_data_of_its_title_and_its_small_version_on_built_in_ones() -> None:
+    spelled = {"MNIST": "mnist", "CIFAR-10": "cifar10", "CIFAR-100": "cifar100", "Shakespeare": "shakespeare"}
+    for name in set(PRESETS) - {"demo"}:  # which says "a laptop", and needs no download
+        preset = preset_of(name)
+        spec = preset.spec.base if isinstance(preset.spec, SweepSpec) else preset.spec
+        words = re.findall(r"MNIST|CIFAR-\d+|Shakespeare", preset.title)
+        assert isinstance(spec, TrainSpec)
+        assert spec.dataset in [spelled[word] for word in words] or name == "gpt2-paper", name
+    assert TrainSpec(preset="mlp-mnist").dataset == "mnist"
+    assert TrainSpec(preset="mlp-mnist-quick").dataset == "mnist-builtin"
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"kind": "vit", "heads": 3}, "got heads=3 and width=256; choose 2, 4 or 8"),
+        ({"kind": "vit", "width": 300, "heads": 64}, "choose 30, 50 or 60"),
+        ({"kind": "gpt", "width": 7, "heads": 4}, "choose 1 or 7"),
+        ({"kind": "vit", "patch": 5}, "image size 28 of mnist-builtin, got 5; choose 2, 4 or 7"),
+        ({"kind": "vit", "patch": 31}, "got 31; choose 7, 14 or 28"),
+    ],
+)
+def test_what_has_to_divide_is_refused_with_numbers_that_do(model: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        TrainSpec.model_validate({"model": model})
 
 
 def test_what_is_judged_against_the_truth_has_an_exact_truth() -> None:

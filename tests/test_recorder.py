@@ -392,3 +392,20 @@ def test_modes_on_a_cadence() -> None:
     model = seeded(mlp)
     sink = follow(model, torch.optim.SGD(model.parameters(), lr=RATE), batches=7, modes_every=3)
     assert [record.step for record in sink.records if record.layers["0"].modes] == [1, 4, 7]
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [(torch.optim.SGD, 0.05), (torch.optim.Adam, 0.003)])
+def test_modes_before_and_after_a_batch_tell_its_change(
+    optimizer: Callable[..., torch.optim.Optimizer], rate: float
+) -> None:
+    """Their mean leaves less than a third of what first order leaves of the changes of the top values."""
+    model = seeded(mlp)
+    sink = follow(model, optimizer(model.parameters(), lr=rate), batches=20)
+    layers = [record.layers["0"] for record in sink.records]
+    values = np.array([layer.singular_values[:4] for layer in layers], np.float64)
+    first = np.array([layer.modes.projected[:4] for layer in layers[1:]], np.float64)
+    turned = np.array([layer.modes.turned[:4] for layer in layers[1:]], np.float64)
+    observed = np.diff(values, axis=0)
+    left = np.abs(observed - (first + turned) / 2).mean()
+    assert left < np.abs(observed - first).mean() / 3
+    assert left < 0.05 * np.abs(observed).mean()

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery, Task
 from celery.signals import worker_shutting_down
+from sqlalchemy import Engine
 
 from backend.processes import end_with_parent
 from backend.settings import JOB_TASK, Settings
-from backend.storage import runs
+from backend.storage import checkpoints, runs
 from backend.storage.runs import Claim
 from backend.storage.session import open_engine
 from worker import report  # noqa: F401 - a command that Celery finds once it is imported
+from worker.jobs import execute, fail
 from worker.lease import Heartbeat
 from worker.versions import versions
 
@@ -31,39 +35,48 @@ def create_celery(settings: Settings) -> Celery:
             """An error nobody foresaw ends the run with its name; its trace is in the worker's log."""
             if self.held is None:
                 return
-            engine = open_engine(settings.database)
-            error = f"unexpected {type(exc).__name__}: {exc}; the worker's log has the trace"
-            with engine.begin() as connection:
-                runs.finish(connection, self.held, status="failed", error=error, now=time.time())
-            engine.dispose()
+            what = f"unexpected {type(exc).__name__}: {str(exc).rstrip('.')}"
+            error = f"{what}. What was recorded before is kept; the worker's log has the trace"
+            with _database(settings) as engine:
+                fail(engine, self.held, settings, error)
 
-    @app.task(name=JOB_TASK, bind=True, base=JobTask)
+    @app.task(name=JOB_TASK, bind=True, base=JobTask, shared=False)
     def run_job(task: JobTask, run_id: str) -> None:
         end_with_parent(signal.SIGKILL)  # no run goes on without a worker that answers for it
-        engine = open_engine(settings.database)
-        with engine.begin() as connection:
-            task.held = runs.claim(
-                connection,
-                run_id,
-                owner=task.request.hostname,
-                now=time.time(),
-                lease_seconds=settings.lease_seconds,
-                versions=versions(),
-            )
-        if task.held is not None:
-            with Heartbeat(engine, task.held, lease_seconds=settings.lease_seconds):
-                # torch is loaded here, in the child, for CUDA does not survive a fork; it takes its time
-                from worker.jobs import execute
-
-                execute(engine, task.held, settings)
-        engine.dispose()
+        with _database(settings) as engine:
+            task.held = _claim(engine, run_id, settings, owner=task.request.hostname)
+            if task.held is not None:
+                with Heartbeat(engine, task.held, lease_seconds=settings.lease_seconds):
+                    # loads torch here, in the child, for CUDA does not survive a fork; it takes its time
+                    execute(engine, task.held, settings)
 
     @worker_shutting_down.connect(weak=False)
     def release(sender: str, **_: Any) -> None:
         # An orderly stop: runs go back to the queue now and count no crash; their next write ends them here
-        engine = open_engine(settings.database)
-        with engine.begin() as connection:
+        with _database(settings) as engine, engine.begin() as connection:
             runs.release(connection, owner=sender, now=time.time())
-        engine.dispose()
 
     return app
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Engine]:
+    engine = open_engine(settings.database)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _claim(engine: Engine, run_id: str, settings: Settings, *, owner: str) -> Claim | None:
+    with engine.begin() as connection:
+        checkpoints.tidy(settings.checkpoints, connection)
+        return runs.claim(
+            connection,
+            run_id,
+            owner=owner,
+            now=time.time(),
+            lease_seconds=settings.lease_seconds,
+            versions=versions(),
+            checkpoint=checkpoints.newest(settings.checkpoints, run_id),
+        )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from types import TracebackType
+from typing import Generic, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.storage import results, runs
 from backend.storage.runs import Claim
+from sigmascope.errors import LeaseLostError
 from sigmascope.records import StepRecord
+
+log = logging.getLogger("sigmascope.sink")
 
 ROWS_PER_COMMIT = 512
 SECONDS_PER_COMMIT = 0.5
@@ -32,7 +38,8 @@ class DatabaseSink(Generic[Record]):
     """Buffers records, one a step, and commits them every 512 rows or half a second, whichever comes first.
 
     The same transaction advances the run and renews its lease, so that progress never tells of results that
-    are not there. ``cancel_requested`` is what the last commit saw.
+    are not there. ``cancel_requested`` is what the last commit saw. Leaving it as a context manager commits
+    what is pending, whatever the error that ends the job.
 
     Args:
         engine: of the database.
@@ -63,6 +70,24 @@ class DatabaseSink(Generic[Record]):
         self._rate: float | None = None
         self.cancel_requested = False
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.flush()
+        elif not isinstance(error, LeaseLostError):
+            self._rescue()
+
+    def _rescue(self) -> None:
+        # Beside the error that ends the job, that of a database that does not answer is a line in the log
+        try:
+            self.flush()
+        except SQLAlchemyError as error:
+            log.warning("run %s: the last steps are not stored: %s", self._held.run_id, error)
+
     def write(self, record: Record) -> None:
         """Take one step; commit when it is time."""
         self._pending.append(record)
@@ -85,6 +110,21 @@ class DatabaseSink(Generic[Record]):
             )
             self._store(connection, self._held.run_id, self._pending)
         self._pending, self._rows = [], 0
+
+    def hand_over(self) -> int | None:
+        """Commit what is pending to a run that was released meanwhile, and return the last step of it.
+
+        None where that comes too late: once another attempt has begun, nothing is committed.
+        """
+        if not self._pending:
+            return None
+        step = self._pending[-1].step
+        with self._engine.begin() as connection:
+            if not runs.leave(connection, self._held, step=step):
+                return None
+            self._store(connection, self._held.run_id, self._pending)
+        self._pending, self._rows = [], 0
+        return step
 
     def _update_rate(self, step: int) -> float | None:
         # Steps a second, averaged over the last few seconds

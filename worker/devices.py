@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -59,6 +61,17 @@ def autocast(precision: Literal["float32", "bfloat16"], device: torch.device) ->
     Weights, their gradients and the optimiser stay in float32, and so does all that is recorded.
     """
     return nullcontext() if precision == "float32" else torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def processor() -> str:
+    """The CPU with the instructions that torch takes from it, on which the last bits of a sum depend."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = named[0] if named else platform.processor() or platform.machine()
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _on_cpu(note: str) -> Placement:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Engine
 
 from backend.settings import Settings
-from backend.storage import runs, sweeps
+from backend.storage import checkpoints, runs, sweeps
 from backend.storage.runs import Claim
 from sigmascope.errors import InvalidValueError, LeaseLostError, SigmascopeError
 from sigmascope.schemas import ClaimsSpec, ForecastSpec, JobSpec, RunStatus, SimulateSpec, TrainSpec
@@ -24,18 +24,22 @@ def execute(engine: Engine, held: Claim, settings: Settings) -> None:
     except LeaseLostError:
         return
     except SigmascopeError as error:
-        fail(engine, held, str(error))
+        fail(engine, held, settings, str(error))
         return
-    with engine.begin() as connection:
-        runs.finish(connection, held, status=status, error=None, now=time.time())
-        sweeps.settle(connection, now=time.time())
+    _end(engine, held, settings, status, error=None)
 
 
-def fail(engine: Engine, held: Claim, error: str) -> None:
+def fail(engine: Engine, held: Claim, settings: Settings, error: str) -> None:
     """End the run as failed; what it recorded stays."""
+    _end(engine, held, settings, RunStatus.failed, error=error)
+
+
+def _end(engine: Engine, held: Claim, settings: Settings, status: RunStatus, *, error: str | None) -> None:
     with engine.begin() as connection:
-        runs.finish(connection, held, status=RunStatus.failed, error=error, now=time.time())
+        ended = runs.finish(connection, held, status=status, error=error, now=time.time())
         sweeps.settle(connection, now=time.time())
+    if ended:  # and not lost to an attempt that may need them
+        checkpoints.remove(settings.checkpoints, held.run_id)
 
 
 def _run(engine: Engine, held: Claim, settings: Settings) -> RunStatus:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,44 @@ _RAN_OUT = re.compile(
 )
 
 
+# where Linux tells a container what it may have: limit, use, and the name of what it would give back at once
+CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "inactive_file"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
+)
+
+
 def host_memory() -> tuple[int, int]:
-    """(free, total) bytes of this machine; free is what a new process may have without swapping."""
+    """(free, total) bytes of this machine; free is what a new process may have without swapping.
+
+    In a container with a limit of its own, what is within it: beyond, the system kills.
+    """
+    free, total = _machine_memory()
+    for group in CGROUPS:
+        room = _container_memory(*group)
+        if room is not None:
+            free, total = min(free, room[0]), min(total, room[1])
+    return free, total
+
+
+def _container_memory(limit: str, use: str, cache: str) -> tuple[int, int] | None:
+    """(free, total) bytes of a container; None where it has no limit."""
+    try:
+        total = int(Path(limit).read_text())
+        used = int(Path(use).read_text())
+        statistics = dict(
+            line.split() for line in Path(use).with_name("memory.stat").read_text().splitlines()
+        )
+    except (OSError, ValueError):  # none of this kind, or "max"
+        return None
+    return max(0, total - used + int(statistics.get(cache, 0))), total
+
+
+def _machine_memory() -> tuple[int, int]:
     page = os.sysconf("SC_PAGE_SIZE")
     total = page * os.sysconf("SC_PHYS_PAGES")
     try:
@@ -45,6 +82,24 @@ def device_memory(device: torch.device) -> tuple[int, int]:
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device), total
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Memory of a device, called ``name``, in bytes."""
+
+    name: str
+    free: int
+    total: int
+
+    @classmethod
+    def on(cls, device: torch.device) -> Room:
+        """As it is at this moment."""
+        return cls(device.type, *device_memory(device))
+
+    def describe(self) -> str:
+        """For example ``1.0 GiB of 15.5 GiB free``."""
+        return f"{in_bytes(self.free)} of {in_bytes(self.total)} free"
+
+
 @contextmanager
 def memory_explained(device: torch.device) -> Iterator[None]:
     """Turns an allocation that fails on ``device`` or the CPU into one sentence with a remedy.
@@ -57,11 +112,10 @@ def memory_explained(device: torch.device) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not _RAN_OUT.search(str(error)):
             raise
-        free, total = device_memory(device)
         asked = _ASKED.search(str(error))
         raise OutOfMemoryError(
             f"out of memory on {device.type}: {_amount(*asked.groups()) if asked else 'more'} asked for, "
-            f"{in_bytes(free)} of {in_bytes(total)} free. Choose a smaller batch_size or model, or fewer "
+            f"{Room.on(device).describe()}. Choose a smaller batch_size or model, or fewer "
             "runs at once; what was recorded before is kept."
         ) from error
 

@@ -19,18 +19,17 @@ from worker.database_sink import DatabaseSink
 
 def run(engine: Engine, held: Claim, settings: Settings, spec: SimulateSpec) -> RunStatus:
     """Simulate as ``spec`` says; ``finished``, or ``cancelled`` when that was asked for."""
-    sink = DatabaseSink[Snapshot](
+    with DatabaseSink[Snapshot](
         engine,
         held,
         lease_seconds=settings.lease_seconds,
         store=write_snapshots,
         weigh=snapshot_weight,
-    )
-    for snapshot in ensemble(spec):
-        sink.write(snapshot)
-        if sink.cancel_requested:
-            break
-    sink.flush()
+    ) as sink:
+        for snapshot in ensemble(spec):
+            sink.write(snapshot)
+            if sink.cancel_requested:
+                break
     return RunStatus.cancelled if sink.cancel_requested else RunStatus.finished
 
 

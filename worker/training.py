@@ -40,19 +40,31 @@ class Unwatched:
 
 
 def train(
-    spec: TrainSpec, model: nn.Module, data: Data, *, watcher: Watcher, stop: Callable[[], bool]
+    spec: TrainSpec,
+    model: nn.Module,
+    data: Data,
+    *,
+    watcher: Watcher,
+    stop: Callable[[], bool],
+    optimizer: torch.optim.SGD | None = None,
+    after: int = 0,
 ) -> None:
     """Train by SGD, telling ``watcher`` before the first batch and after every one.
 
     Evaluations look at a part of a large test split, the last one at all of it. ``stop`` is asked after each
     batch. The weights do not depend on who watches. Evaluations are in float32, whatever the precision.
 
+    Batches and rates are functions of the step: with ``model`` and ``optimizer`` as they were ``after`` so
+    many batches, training goes on as if it had never been interrupted.
+
     Raises:
         DivergedError: loss, gradient or weights are NaN or infinite; steps before are recorded.
     """
-    optimizer = make_optimizer(spec, model)
-    watcher.record(0, evaluate(model, data, labels=SOME))
-    for step in range(1, spec.batches + 1):
+    if optimizer is None:
+        optimizer = make_optimizer(spec, model)
+    if after == 0:
+        watcher.record(0, evaluate(model, data, labels=SOME))
+    for step in range(after + 1, spec.batches + 1):
         started = time.perf_counter()
         rate = learning_rate(spec, step)
         chosen = batch_indices(data.sample_count, batch_size=spec.batch_size, step=step, seed=spec.seed)

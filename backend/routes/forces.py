@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,20 @@ from numpy.typing import NDArray
 from backend.deps import LayerDep, ReadDep, RunDep, WindowDep
 from backend.storage import results
 from backend.storage.histories import noise_strength
-from backend.storage.results import Window
+from backend.storage.results import Frames, Window
 from sigmascope.errors import NotFoundError
 from sigmascope.schemas import Forces
 from sigmascope.theory.forces import HALF_LIFE, forces
 
 router = APIRouter(prefix="/runs/{run_id}/layers/{layer}/forces", tags=["forces"])
 
-PARTS = ("observed", "drift", "noise", "repulsion", "repulsion_as_printed", "remainder")
+PARTS = ("observed", "drift", "noise", "repulsion", "repulsion_as_printed", "turning", "remainder")
 
 
 @router.get("")
 def get_forces(run: RunDep, layer: LayerDep, window: WindowDep, connection: ReadDep) -> Forces:
     """The change of each tracked value in each batch, parted into its causes; step 1 is the first batch."""
-    updates, _ = results.mode_updates(connection, run.id, layer.name, Window(last=window.last))
+    updates, variance, turned = results.mode_updates(connection, run.id, layer.name, Window(last=window.last))
     if not len(updates.steps):
         raise NotFoundError(
             f"run {run.id} has no updates along the modes of {layer.name} yet; they come with the first "
@@ -35,6 +36,8 @@ def get_forces(run: RunDep, layer: LayerDep, window: WindowDep, connection: Read
     steps = both(updates.steps, spectra.steps, window)
     rows = np.searchsorted(spectra.steps, steps)
     here = np.searchsorted(updates.steps, steps)
+    after = dict(zip(turned.steps.tolist(), turned.values, strict=True))
+    unknown = np.full(updates.values.shape[1], np.nan)
     strength = noise_strength(connection, run.id, layer.name, Window(last=window.last))
     # rows follow one another, but where a recorder skipped steps
     parts = [
@@ -43,6 +46,7 @@ def get_forces(run: RunDep, layer: LayerDep, window: WindowDep, connection: Read
             updates.values[here[part]],
             [strength.get(int(step), np.nan) for step in steps[part]],
             m=layer.m,
+            turned=[after.get(int(step), unknown) for step in steps[part]],
             earlier=updates.values[: here[part[0]]],
         )
         for part in consecutive(steps)
@@ -52,8 +56,21 @@ def get_forces(run: RunDep, layer: LayerDep, window: WindowDep, connection: Read
         k=updates.values.shape[1],
         half_life=HALF_LIFE,
         steps=steps[:: window.every].tolist(),
+        anisotropy=table([anisotropy(variance, steps, strength, k=len(unknown))], every=window.every),
         **{name: table([getattr(one, name) for one in parts], every=window.every) for name in PARTS},
     )
+
+
+def anisotropy(
+    variance: Frames, steps: NDArray[np.int64], strength: Mapping[int, float], *, k: int
+) -> NDArray[np.float64]:
+    """(steps, k) Var(u_k^T G v_k) / (2 eta D); NaN where one of them is not known, or eta is 0."""
+    seen = dict(zip(variance.steps.tolist(), variance.values, strict=True))
+    rows = np.full((len(steps), k), np.nan)
+    for row, step in enumerate(steps.tolist()):
+        if step in seen and strength.get(step, 0.0) > 0:
+            rows[row] = seen[step] / (2 * strength[step])
+    return rows
 
 
 def both(updated: NDArray[np.int64], recorded: NDArray[np.int64], window: Window) -> NDArray[np.int64]:

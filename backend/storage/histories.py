@@ -30,7 +30,7 @@ def history(
             f"a forecast needs every step from 0 on, but {layer.name} of run {run_id} has "
             f"{len(spectra.steps)} steps recorded; record every step"
         )
-    _, noise = results.mode_updates(connection, run_id, layer.name, window)
+    noise = results.mode_updates(connection, run_id, layer.name, window).noise_variance
     count = min(k or (noise.values.shape[1] if len(noise.steps) else USUAL_K), layer.n)
     strength = noise_strength(connection, run_id, layer.name, window)
     return History.of(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, LargeBinary, func, insert, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.storage.tables import (
     LawFitRow,
@@ -97,14 +98,11 @@ def write_steps(connection: Connection, run_id: str, records: Iterable[StepRecor
             if one.noise is not None:
                 rows.setdefault(NoiseRow, []).append({**here, **asdict(one.noise)})
             if one.modes is not None:
-                noise = one.modes.noise_variance
-                rows.setdefault(ModeUpdateRow, []).append(
-                    {
-                        **here,
-                        "projected": to_bytes(one.modes.projected),
-                        "noise_variance": None if noise is None else to_bytes(noise),
-                    }
-                )
+                updates = {
+                    name: None if values is None else to_bytes(values)
+                    for name, values in asdict(one.modes).items()
+                }
+                rows.setdefault(ModeUpdateRow, []).append({**here, **updates})
     for table, of_table in rows.items():
         connection.execute(insert(table), of_table)
 
@@ -181,13 +179,24 @@ def trajectory(connection: Connection, run_id: str, layer: str, predictor: str, 
     )
 
 
-def mode_updates(connection: Connection, run_id: str, layer: str, window: Window) -> tuple[Frames, Frames]:
-    """Updates along a layer's top modes, and their noise variance (fewer rows where it is unknown)."""
+class ModeFrames(NamedTuple):
+    """As sigmascope.records.ModeUpdate; fewer rows of what is not known for every batch."""
+
+    projected: Frames
+    noise_variance: Frames
+    turned: Frames
+
+
+def mode_updates(connection: Connection, run_id: str, layer: str, window: Window) -> ModeFrames:
+    """What each batch did along a layer's top modes."""
     table = ModeUpdateRow
     here = (table.run_id == run_id, table.layer == layer, *window.where(table.step))
-    projected = select(table.step, table.projected).where(*here).order_by(table.step)
-    noise = select(table.step, table.noise_variance).where(*here, table.noise_variance.is_not(None))
-    return _frames(connection, projected), _frames(connection, noise.order_by(table.step))
+
+    def known(column: InstrumentedAttribute[Any]) -> Frames:
+        query = select(table.step, column).where(*here, column.is_not(None))
+        return _frames(connection, query.order_by(table.step))
+
+    return ModeFrames(known(table.projected), known(table.noise_variance), known(table.turned))
 
 
 def last_step(connection: Connection, run_id: str) -> int | None:

@@ -7,16 +7,19 @@ once. ``now`` is always an argument, in seconds since the epoch.
     queued ──claim──> running ──finish──> finished | failed | cancelled
        ^                 │
        └──release, reap──┘
+
+An attempt after the first goes on from the newest checkpoint on its machine, where there is one that is not
+ahead of what was committed: later steps are removed, and recorded again.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, case, delete, func, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from backend.storage.session import reading
@@ -33,6 +36,7 @@ from backend.storage.tables import (
     SpectrumRow,
     TrajectoryRow,
 )
+from sigmascope.amounts import in_bytes
 from sigmascope.errors import LeaseLostError
 
 RECORDED = (
@@ -42,20 +46,28 @@ RECORDED = (
     NoiseRow,
     ModeUpdateRow,
     MetricsRow,
-    LayerRow,
     SnapshotRow,
     ClaimRow,
     ForecastRow,
 )
 
+NOBODY = {"lease_until": None, "owner": None}
+NO_CHECKPOINT = "there was no checkpoint to go on from"
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to work on a run: what to do, and the attempt number that fences every write."""
+    """The right to work on a run: what to do, and the attempt number that fences every write.
+
+    ``step`` is that of the checkpoint to go on from, up to which everything is recorded; 0: begin.
+    ``notes`` are those of earlier attempts.
+    """
 
     run_id: str
     attempt: int
     spec: dict[str, Any]
+    step: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def create(
@@ -104,6 +116,12 @@ def children(connection: Connection, run_id: str) -> Sequence[Any]:
     return connection.execute(query.order_by(RunRow.created_at, RunRow.id)).all()
 
 
+def unfinished(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Those of ``ids`` that are queued or running."""
+    query = select(RunRow.id).where(RunRow.id.in_(ids), RunRow.status.in_(("queued", "running")))
+    return set(connection.scalars(query))
+
+
 def count_by_status(session: Session) -> dict[str, int]:
     """How many runs there are in each status."""
     rows = session.execute(select(RunRow.status, func.count()).group_by(RunRow.status))
@@ -118,10 +136,13 @@ def claim(
     now: float,
     lease_seconds: float,
     versions: dict[str, str],
+    checkpoint: int | None = None,
 ) -> Claim | None:
     """Take a queued run, or one whose lease ran out; None when it is not to be had.
 
-    Whatever an earlier attempt recorded is removed in the same transaction: the run starts clean.
+    ``checkpoint`` is the step of the newest checkpoint at hand. What an earlier attempt recorded after it is
+    removed in the same transaction; all of it where there is no checkpoint, or one of steps that were never
+    committed: the run then starts clean. The run's notes say which.
     """
     free = or_(RunRow.status == "queued", and_(RunRow.status == "running", RunRow.lease_until < now))
     row = connection.execute(
@@ -131,16 +152,37 @@ def claim(
             status="running", owner=owner, attempt=RunRow.attempt + 1,
             crashes=RunRow.crashes + case((RunRow.status == "running", 1), else_=0),
             lease_until=now + lease_seconds,
-            started_at=func.coalesce(RunRow.started_at, now), step=0, rate=None, versions=versions,
+            started_at=func.coalesce(RunRow.started_at, now), rate=None, versions=versions,
         )
-        .returning(RunRow.attempt, RunRow.spec)
+        .returning(RunRow.attempt, RunRow.spec, RunRow.step, RunRow.notes)
     ).one_or_none()  # fmt: skip
     if row is None:
         return None
+    step = checkpoint if checkpoint is not None and checkpoint <= row.step else 0
+    held = Claim(run_id, row.attempt, row.spec, step, tuple(row.notes))
     if row.attempt > 1:
-        for table in RECORDED:
-            connection.execute(delete(table).where(table.run_id == run_id))
-    return Claim(run_id, row.attempt, row.spec)
+        said = f"goes on after step {step}" if step else f"starts at step 0: {NO_CHECKPOINT}"
+        _rewind(connection, held, step, said)
+    return held
+
+
+def start_clean(connection: Connection, held: Claim, *, why: str) -> None:
+    """Remove all that was recorded, for the checkpoint will not do; the run's notes say ``why``.
+
+    Call it in the transaction that advances the run.
+    """
+    _rewind(connection, held, 0, f"starts at step 0: {why}")
+
+
+def _rewind(connection: Connection, held: Claim, step: int, said: str) -> None:
+    """Take back everything after ``step``; with 0, step 0 and the layers too."""
+    for table in RECORDED:
+        later = table.step > step if step else true()
+        connection.execute(delete(table).where(table.run_id == held.run_id, later))
+    if not step:
+        connection.execute(delete(LayerRow).where(LayerRow.run_id == held.run_id))
+    notes = [*held.notes, f"attempt {held.attempt} {said}"]
+    connection.execute(update(RunRow).where(RunRow.id == held.run_id).values(step=step, notes=notes))
 
 
 def advance(connection: Connection, held: Claim, *, lease_until: float, **values: Any) -> bool:
@@ -158,6 +200,19 @@ def advance(connection: Connection, held: Claim, *, lease_until: float, **values
     if row is None:
         raise LeaseLostError(f"run {held.run_id}, attempt {held.attempt}: another attempt owns it now")
     return bool(row.cancel_requested)
+
+
+def leave(connection: Connection, held: Claim, *, step: int) -> bool:
+    """Last words of an attempt whose run was released; False when they come too late, and nothing is changed.
+
+    Until another attempt begins, the run may still be given the steps that were made before its worker knew.
+    """
+    result = connection.execute(
+        update(RunRow)
+        .where(RunRow.id == held.run_id, RunRow.attempt == held.attempt, RunRow.status == "queued")
+        .values(step=step)
+    )
+    return result.rowcount == 1
 
 
 def finish(connection: Connection, held: Claim, *, status: str, error: str | None, now: float) -> bool:
@@ -213,15 +268,11 @@ def reap(connection: Connection, *, now: float, max_crashes: int) -> list[tuple[
     One whose cancellation was asked for is cancelled; one whose worker died ``max_crashes`` times is failed.
     """
     expired = (RunRow.status == "running", RunRow.lease_until < now)
-    connection.execute(
-        update(RunRow)
-        .where(*expired, RunRow.crashes + 1 >= max_crashes, RunRow.cancel_requested.is_(False))
-        .values(
-            status="failed", crashes=RunRow.crashes + 1, finished_at=now, lease_until=None, owner=None,
-            error=f"its worker died {max_crashes} times while running it; the worker's log may say why. "
-            "One that the system kills for want of memory says nothing: try a smaller batch_size or model",
-        )
-    )  # fmt: skip
+    hopeless = (*expired, RunRow.crashes + 1 >= max_crashes, RunRow.cancel_requested.is_(False))
+    ended = {"status": "failed", "crashes": RunRow.crashes + 1, "finished_at": now, **NOBODY}
+    for row in connection.execute(select(RunRow.id, RunRow.memory).where(*hopeless)).all():
+        error = _died(max_crashes, row.memory)
+        connection.execute(update(RunRow).where(RunRow.id == row.id, *hopeless).values(error=error, **ended))
     rows = connection.execute(
         update(RunRow)
         .where(*expired)
@@ -236,9 +287,20 @@ def _given_up(now: float) -> dict[str, Any]:
     return {
         "status": case((RunRow.cancel_requested.is_(True), "cancelled"), else_="queued"),
         "finished_at": case((RunRow.cancel_requested.is_(True), now), else_=None),
-        "lease_until": None,
-        "owner": None,
+        **NOBODY,
     }
+
+
+def _died(times: int, memory: dict[str, int] | None) -> str:
+    """Why a run is not tried again, with what is known of its memory: the kernel that kills says nothing."""
+    known = ""
+    if memory is not None:
+        needed, free, total = (in_bytes(memory[name]) for name in ("needed", "free", "total"))
+        known = f": this run needs about {needed}, and {free} of {total} were free when it last began"
+    return (
+        f"its worker died {times} times while running it; the worker's log may say why. One that the system "
+        f"kills for want of memory says nothing{known}. Try a smaller batch_size or model"
+    )
 
 
 def waiting(

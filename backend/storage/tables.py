@@ -38,6 +38,9 @@ class RunRow(Base):
     error: Mapped[str | None] = mapped_column(Text)
     device: Mapped[str | None] = mapped_column(String(80))
     versions: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    provenance: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
+    notes: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    memory: Mapped[dict[str, int] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class LayerRow(Base):
@@ -124,6 +127,7 @@ class ModeUpdateRow(Base):
     step: Mapped[int] = mapped_column(Integer, primary_key=True)
     projected: Mapped[bytes] = mapped_column(LargeBinary)
     noise_variance: Mapped[bytes | None] = mapped_column(LargeBinary)
+    turned: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class ForecastRow(Base):

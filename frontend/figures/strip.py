@@ -22,6 +22,7 @@ def forces(theme: Theme) -> go.Figure:
     traces = [
         _part("observed", theme.data, width=1.2),
         _part("remainder", theme.ink, width=1.3, dash="dashdot"),
+        _part("turning", theme.turning, width=1.8, dash="10px,3px,2px,3px"),
         _part("noise", theme.noise, width=1.6, dash="6px,4px"),
         _part("drift", theme.drift, width=2.2),
         _part("repulsion", theme.gamma, width=1.8),

@@ -33,6 +33,7 @@ class Theme:
     test: str
     drift: str
     noise: str
+    turning: str
     modes: tuple[float, float]
 
     def mode_colours(self, count: int) -> list[str]:
@@ -59,6 +60,7 @@ LIGHT = Theme(
     test="#1864ab",
     drift="#0b7285",
     noise="#c2255c",
+    turning="#7d6200",
     modes=(0.0, 0.58),
 )
 
@@ -78,6 +80,7 @@ DARK = Theme(
     test="#74c0fc",
     drift="#3bc9db",
     noise="#faa2c1",
+    turning="#e0c766",
     modes=(0.98, 0.4),
 )
 

@@ -41,7 +41,7 @@ def list_runs(
 
 @app.command()
 def show(run_id: RunId, as_json: AsJson = False, server: Server = DEFAULT_SERVER) -> None:
-    """Show a run: its status, its loss and accuracy, and each layer's laws and skills at the last step.
+    """Show a run: its status, its data, its loss and accuracy, and each layer's laws and skills at last.
 
     Of a sweep, slopes and runs; of a forecast, the scores.
     """
@@ -57,6 +57,15 @@ def _print_head(run: Run) -> None:
     console.print(f"[bold]{escape(run.name)}[/]  {run.id}  {coloured(run)}  {progress}")
     if run.error:
         console.print(f"[red]{escape(run.error)}[/]")
+    for origin in _origins(run):
+        console.print(f"[dim]{escape(origin)}[/]")
+
+
+def _origins(run: Run) -> list[str]:
+    """Where the run computed and on which data, and how its attempts began."""
+    made = "  ".join([run.device or "", *(f"{name} {number}" for name, number in run.versions.items())])
+    data = "  ".join(f"{name} {value}" for name, value in run.provenance.items())
+    return [line for line in (made.strip(), data and f"data: {data}", *run.notes) if line]
 
 
 def _show_layers(client: Client, run: Run, *, as_json: bool) -> None:

@@ -103,10 +103,12 @@ class Subspace:
         self._product = torch.empty(0, 0)  # its image W X or W^T X, (other side, p)
         self._trial_is_right = True
         self._ritz = torch.empty(0)
+        self._modes: Modes | None = None  # of the latest step, once asked for
 
     @torch.no_grad()
     def start(self, W0: torch.Tensor) -> None:
         """Begin at ``W0`` with its leading singular vectors on both sides. See Predictor."""
+        self._modes = None
         W = initial_matrix(W0, self.k)  # (m, n)
         p = min(self.k + self.oversample, W.shape[1])
         tracked = self._tracked(p, n=W.shape[1])
@@ -131,6 +133,7 @@ class Subspace:
     def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """Add ``scale * G`` and make ``half_steps`` half steps. See Predictor."""
         G = weight_change(G, shape=self._shape, dtype=self._W.dtype)
+        self._modes = None
         if self._trial.shape[1] == self._W.shape[1]:  # exact: with p = n nothing is outside the span
             self._W.add_(G, alpha=scale)
             self._product = self._W @ self._trial
@@ -198,13 +201,18 @@ class Subspace:
     def modes(self) -> Modes:
         """The leading k Ritz triplets after the latest step, or of W_0 before the first.
 
-        Computed on each call, at O((m + n) p^2); the values are those of ``singular_values``.
+        Computed where asked for, at O((m + n) p^2); the values are those of ``singular_values``.
 
         Raises:
             InvalidValueError: called before ``start``.
         """
         if self._shape is None:
             raise InvalidValueError("no modes before start(): call start(W0) first")
+        if self._modes is None:
+            self._modes = self._ritz_triplets()
+        return self._modes
+
+    def _ritz_triplets(self) -> Modes:
         far, R = torch.linalg.qr(self._product)
         Y, sigma, Zh = torch.linalg.svd(R)
         near, far = self._trial @ Zh[: self.k].T, far @ Y[:, : self.k]
@@ -220,6 +228,7 @@ class Subspace:
     def load_state_dict(self, state: Mapping[str, Entry]) -> None:
         """See Predictor."""
         own = restored(state, settings=self._settings())
+        self._modes = None
         tensors = {f"_{name}": tensor_of(own, name) for name in _TENSORS}
         self._shape = shape_of(own)
         self._basis_is_right, self._trial_is_right = bool(own["basis_is_right"]), bool(own["trial_is_right"])

@@ -49,6 +49,7 @@ def run_record(result: RunResult, run: Run) -> dict[str, Any]:
         "device": run.device,
         "versions": run.versions,
         "spec": result.spec.model_dump(mode="json"),
+        "data": dict(result.provenance),
     }
 
 

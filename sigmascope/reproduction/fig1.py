@@ -71,26 +71,41 @@ def points(found: Numbers) -> list[Point]:
         Point(
             f"At batch 200 (here {batches[1]}) MP and TW begin to underpredict mass near the edge.",
             f"{middle['outliers']:.0f} of {found['n']} values lie beyond the edge, where noise puts "
-            f"{LEVEL:g} on average; the largest is {middle['top'] / middle['edge']:.2f} times the edge.",
-            "at least one outlier at 5 %",
-            verdict(middle["outliers"] >= 1),
+            f"{LEVEL:g} on average; the largest is {middle['top'] / middle['edge']:.2f} times the edge, and "
+            f"noise exceeds it with p = {middle['p_value']:.2g}.",
+            f"p below {LEVEL:g}; it differs where the largest value is too small for noise, p above "
+            f"{1 - LEVEL:g}",
+            verdict(True if middle["p_value"] < LEVEL else False if middle["p_value"] > 1 - LEVEL else None),
         ),
         Point(
             f"At batch 400 (here {batches[2]}) the tail becomes increasingly pronounced.",
             f"Outliers {first['outliers']:.0f}, {middle['outliers']:.0f}, {last['outliers']:.0f}; largest "
             f"value {first['top']:.3f}, {middle['top']:.3f}, {last['top']:.3f}.",
-            "both grow from the middle batch to the last",
-            verdict(last["outliers"] > middle["outliers"] and last["top"] > middle["top"]),
+            "both grow from the middle batch to the last; it differs where neither does",
+            verdict(agreed(last["outliers"] > middle["outliers"], last["top"] > middle["top"])),
         ),
-        Point(
-            "The bulk shifts rightward.",
-            f"Median {first['median']:.5f} → {last['median']:.5f} ({change(first, last, 'median'):+.2%}), "
-            f"deviation of the bulk's entries {change(first, last, 'entry_deviation'):+.2%}; one level "
-            f"spacing is {first['mp_upper'] / found['n'] / first['median']:.2%}. What grows is the tail.",
-            f"the median rises by {SHIFT:.0%} or more",
-            verdict(change(first, last, "median") >= SHIFT),
-        ),
+        shift(found),
     ]
+
+
+def agreed(first: bool, second: bool) -> bool | None:
+    """What two criteria say together: None where they part."""
+    return first if first == second else None
+
+
+def shift(found: Numbers) -> Point:
+    """Where the bulk goes. Eigenvalues are rigid: less than a level may be a fluctuation, more is none."""
+    first, _, last = found["layers"][found["layer"]]
+    rise = change(first, last, "median")
+    level = first["mp_upper"] / found["n"] / first["median"]
+    return Point(
+        "The bulk shifts rightward.",
+        f"Median {first['median']:.5f} → {last['median']:.5f} ({rise:+.2%}), deviation of the bulk's entries "
+        f"{change(first, last, 'entry_deviation'):+.2%}; one level spacing is {level:.2%}.",
+        f"the median rises by {SHIFT:.0%}, which an eye would see, and by a level; it differs where it rises "
+        "by less than either",
+        verdict(agreed(rise >= SHIFT, rise >= level)),
+    )
 
 
 def initial_bulk(found: Numbers) -> Point:
@@ -118,8 +133,9 @@ def initial_edge(found: Numbers) -> Point:
         f"Outliers at 5 %: {listed} (noise gives one layer in twenty one); p of the drawn layer "
         f"{starts[found['layer']]['p_value']:.3f}, the "
         f"smallest of {len(starts)} layers {smallest:.4f}, times their number {smallest * len(starts):.3f}.",
-        f"no p-value is below {FAMILY_LEVEL:.0%} divided by the number of layers",
-        verdict(smallest * len(starts) > FAMILY_LEVEL),
+        f"no layer has one; it differs where a p-value is below {FAMILY_LEVEL:.0%} divided by the number of "
+        "layers, so that chance does not explain it",
+        verdict(True if not outliers else False if smallest * len(starts) < FAMILY_LEVEL else None),
     )
 
 

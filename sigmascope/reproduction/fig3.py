@@ -13,7 +13,7 @@ from matplotlib.ticker import NullLocator
 from scipy.stats import kstest, poisson
 
 from sigmascope.reproduction import style
-from sigmascope.reproduction.figure import Numbers, Point, Reproduction, Table, verdict
+from sigmascope.reproduction.figure import Numbers, Point, Reproduction, Table, most, verdict
 from sigmascope.reproduction.results import FloatArray, LayerResult, RunResult
 from sigmascope.theory.law_fit import LawFit, fit_laws
 from sigmascope.theory.laws.marchenko_pastur import MarchenkoPastur
@@ -24,6 +24,10 @@ from sigmascope.theory.tails.families import FITS
 
 LEVEL = 0.05
 FACTOR = 2.0
+# a Kolmogorov distance that an eye takes for the same shape
+SHAPE = 0.25
+# a gamma law of shape 1 is exponential
+GAMMA_TYPE = frozenset({"truncated_gamma", "exponential"})
 REPLICATES = 200
 MODELS = {"mlp": "MLP", "vit": "ViT", "gpt": "GPT"}
 NAMES = {
@@ -156,86 +160,112 @@ def points(found: Numbers) -> list[Point]:
 def shape(usable: list[Tail]) -> Point:
     """The printed law's shape beyond the edge."""
     distances = [one["printed"]["ks"] for *_, one in usable if one["printed"]["ks"] is not None]
-    good = sum(
-        one["printed"]["ks_p_value"] is not None and one["printed"]["ks_p_value"] >= LEVEL
-        for *_, one in usable
-    )
+    told = [shape_of_one(one) for *_, one in usable]
     return Point(
         "The fits by Theorem 3.2 predict the qualitative shape well.",
         "With D by Lemma 6.18 and β₁ by Lemma 6.19 the printed gamma law, cut off at the edge and its "
-        f"count left aside, is not refuted in {good} of {len(usable)} layers with {MIN_POINTS} outliers or "
-        "more"
+        f"count left aside, is refuted in {told.count(False)} of {len(usable)} layers with {MIN_POINTS} "
+        "outliers or more"
         + (f"; Kolmogorov distances {span(distances)}" if distances else "")
         + f"; in {len(usable) - len(distances)} it has no mass there in double precision.",
-        f"p of the Kolmogorov distance is at least {LEVEL:g} in most of these layers",
-        verdict(good > len(usable) / 2 if usable else None),
+        f"in most of these layers the distance is below {SHAPE:g} with 95 % confidence; it differs where "
+        f"half of them or more refute it at {LEVEL:.0%}",
+        verdict(most(told)),
     )
+
+
+def shape_of_one(one: dict[str, Any]) -> bool | None:
+    """True for a distance small beyond doubt, False for a law that is refuted or has no mass at the tail."""
+    distance, p_value = one["printed"]["ks"], one["printed"]["ks_p_value"]
+    if p_value is None or p_value < LEVEL:
+        return False
+    # Dvoretzky, Kiefer and Wolfowitz, with Massart's constant
+    doubt = np.sqrt(np.log(2 / LEVEL) / (2 * one["outliers"]))
+    return True if distance + doubt <= SHAPE else None
 
 
 def counts(usable: list[Tail]) -> Point:
     """How many values the printed law puts beyond the edge."""
-    under = sum(
-        one["printed"]["expected"] < one["outliers"] and one["printed"]["count_p_value"] < LEVEL
+    told = [
+        one["printed"]["expected"] < one["outliers"] if one["printed"]["count_p_value"] < LEVEL else None
         for *_, one in usable
-    )
+    ]
     listed = "; ".join(
         f"{model} {name}: {one['outliers']} seen, {one['printed']['expected']:.3g} expected"
         for model, name, one in largest(usable)
     )
     return Point(
         "The fits underpredict counts significantly.",
-        f"{under} of {len(usable)} layers have significantly more values beyond the edge than the printed "
-        f"law expects ({listed or 'none to list'}). With the rate it gets, the law is one of mean "
-        "shape/rate: where that is far above the data it overpredicts instead.",
-        "so in most layers",
-        verdict(under > len(usable) / 2 if usable else None),
+        f"{told.count(True)} of {len(usable)} layers have significantly more values beyond the edge than "
+        f"the printed law expects, {told.count(False)} significantly fewer ({listed or 'none to list'}). "
+        "With the rate it gets, the law is one of mean shape/rate: where that is far above the data it "
+        "overpredicts instead.",
+        f"more in most layers; it differs where half of them or more have fewer, both at {LEVEL:.0%}",
+        verdict(most(told)),
     )
 
 
 def fitted(usable: list[Tail]) -> Point:
     """A gamma law that is given two free parameters."""
-    good = sum(one["fits"]["gamma_p_value"] >= LEVEL for *_, one in usable)
+    told = [gamma_of_one(one["fits"]) for *_, one in usable]
+    refuted = sum(one["fits"]["gamma_p_value"] < LEVEL for *_, one in usable)
     distances = [one["fits"]["laws"]["truncated_gamma"]["ks"] for *_, one in usable]
     return Point(
         "The stationary spectrum is of gamma type (Theorem 3.2).",
-        f"A gamma law with both parameters fitted to the outliers is not refuted in {good} of {len(usable)} "
-        "layers"
+        f"A gamma law with both parameters fitted to the outliers is refuted in {refuted} of {len(usable)} "
+        f"layers, and preferred to all laws of other kinds in {told.count(True)}"
         + (f", Kolmogorov distances {span(distances)}" if distances else "")
         + ". Exactly, the equation with a linear force has Marčenko–Pastur as its stationary law, and no "
         "outliers.",
-        f"goodness of fit p >= {LEVEL:g} in most layers, {REPLICATES} replicates each",
-        verdict(good > len(usable) / 2 if usable else None),
+        "in most layers the points prefer gamma or exponential to every other law; it differs where half of "
+        f"them or more refute gamma (goodness of fit, p < {LEVEL:g}, {REPLICATES} replicates) or prefer "
+        "another",
+        verdict(most(told)),
     )
+
+
+def gamma_of_one(fits: dict[str, Any]) -> bool | None:
+    """Not to be refuted is little: True only where no law of another kind is as good."""
+    standing = {fits["best"], *fits["rivals"]}
+    if fits["gamma_p_value"] < LEVEL or not GAMMA_TYPE & {*standing, *fits["extensions"]}:
+        return False
+    return True if standing <= GAMMA_TYPE else None
 
 
 def power(usable: list[Tail]) -> Point:
     """Power-law tails against what the likelihood prefers."""
     best = [one["fits"]["best"] for *_, one in usable]
     tally = ", ".join(f"{NAMES[law]} {best.count(law)}" for law in FITS if law in best)
-    standing = sum("power_law" in (one["fits"]["best"], *one["fits"]["rivals"]) for *_, one in usable)
+    told = [power_of_one(one["fits"]) for *_, one in usable]
     decided = sum(not one["fits"]["rivals"] for *_, one in usable)
     return Point(
         "Gamma-type densities have power-law tails (abstract).",
         f"A gamma law's tail is exponential in λ. By Akaike's criterion the best law is: {tally or 'none'}; "
-        f"a pure power law is best or not significantly worse in {standing} of {len(usable)} layers; the "
-        f"points decide between families in {decided}.",
-        "a power law stands in most layers",
-        verdict(standing > len(usable) / 2 if usable else None),
+        f"a pure power law is significantly worse in {told.count(False)} of {len(usable)} layers, and alone "
+        f"in standing in {told.count(True)}; the points decide between families in {decided}.",
+        "in most layers no law but a power law stands; it differs where it falls in half of them or more",
+        verdict(most(told)),
     )
+
+
+def power_of_one(fits: dict[str, Any]) -> bool | None:
+    """True where a power law is best and has no rival, False where it is neither best nor a rival."""
+    if "power_law" not in (fits["best"], *fits["rivals"]):
+        return False
+    return None if fits["rivals"] else True
 
 
 def diffusion(found: Numbers) -> Point:
     """Lemma 6.18 beside the direct estimate."""
     every = [one for run in found["runs"] for one in run["layers"].values()]
     ratios = [one["diffusion_ratio"] for one in every if one["diffusion_ratio"]]
-    near = sum(1 / FACTOR <= ratio <= FACTOR for ratio in ratios)
     return Point(
         "D = (σ_max − σ_med)² / t_b (Lemma 6.18).",
         f"Over the direct estimate from per-sample gradients it is {span(ratios) if ratios else 'unknown'} "
         f"(median {np.median(ratios) if ratios else float('nan'):.3g}): most of the spread was there before "
         "the first batch.",
         f"within a factor of {FACTOR:g} in most layers",
-        verdict(near > len(ratios) / 2 if ratios else None),
+        verdict(most(1 / FACTOR <= ratio <= FACTOR for ratio in ratios)),
     )
 
 

@@ -5,16 +5,17 @@ Axis: eigenvalues lambda = sigma^2 of W^T W, of the k tracked modes, whose gradi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from scipy.stats import chi2
 
 from sigmascope.reproduction import style
-from sigmascope.reproduction.figure import Numbers, Point, Reproduction, Table, verdict
+from sigmascope.reproduction.figure import Numbers, Point, Reproduction, Table, every, most, verdict, within
 from sigmascope.reproduction.results import FloatArray, LayerResult, RunResult
 from sigmascope.theory.forces import pair_sums
 from sigmascope.theory.stochastic_parts import correlation
@@ -25,6 +26,9 @@ DRAWS = 24
 # what W may have for as many draws; a larger one takes fewer
 ENTRIES = 400_000
 STRONG = 0.5
+NEGLIGIBLE = 0.1
+LEVEL = 0.05
+ALIGNED = 2.0
 ERRORS = 3.0
 SMALLEST = 4
 
@@ -179,14 +183,15 @@ def points(found: Numbers) -> list[Point]:
             "Root mean square over k of the printed repulsion over that of the other terms: "
             f"{listed(dominance)}. The printed repulsion lacks the factor ηD; with it, the exact drift is "
             f"{listed(exact)} of the rest.",
-            "above 1 in every layer, as printed",
-            verdict(min(dominance.values()) > 1 if layers else None),
+            "above 1 in every layer, as printed; it differs where it is below in one",
+            verdict(every(None if one is None else one > 1 for one in dominance.values())),
         ),
         Point(
             "The repulsive term is strongly correlated with the other two.",
             f"Mean correlation over k: {listed(seen)}.",
-            f"at least {STRONG:g} in absolute value in every layer",
-            verdict(min(abs(one) for one in seen.values()) >= STRONG if layers else None),
+            f"{ERRORS:g} standard errors about it, over the batches, lie beyond {STRONG:g} in absolute value "
+            "in every layer; it differs where they lie below in one",
+            verdict(every(map(strong, layers.values()))),
         ),
         isotropic(layers),
         alignment(layers),
@@ -194,23 +199,44 @@ def points(found: Numbers) -> list[Point]:
     ]
 
 
+def strong(layer: Numbers) -> bool | None:
+    """Whether the correlation seen is strong, as far as the batches tell."""
+    mean, error = layer["printed"]["mean_correlation"], layer["printed"]["correlation_error"]
+    return None if error is None else within(around(abs(mean), error), STRONG, np.inf)
+
+
+def around(value: float, error: float) -> tuple[float, float]:
+    """``ERRORS`` standard errors to both sides."""
+    return value - ERRORS * error, value + ERRORS * error
+
+
 def isotropic(layers: Numbers) -> Point:
     """Correlation where there is nothing but isotropic noise."""
     curves = {
-        name: ", ".join(f"{one['correlation']:+.2f}" for one in layer["isotropic"])
+        name: ", ".join(signed(one["correlation"]) for one in layer["isotropic"])
         for name, layer in layers.items()
     }
     largest = [layer["isotropic"][-1] for layer in layers.values()]
-    without = all(abs(one["correlation"]) <= ERRORS * (one["error"] or 0.0) for one in largest)
     sizes = ", ".join(f"{size:g}" for size in SIZES)
     return Point(
         "Were the noise isotropic, there would be no statistical basis for a correlation.",
         f"Isotropic noise alone, on the same spectra, at {sizes} times the gap of neighbouring values: "
         + "; ".join(f"{name} {curve}" for name, curve in curves.items())
         + ". The change of λ contains the repulsion as its own Itô drift.",
-        f"within {ERRORS:g} standard errors of 0 at the largest noise, in every layer",
-        verdict(without if layers else None),
+        f"at the largest noise, {ERRORS:g} standard errors about it lie within ±{NEGLIGIBLE:g} in every "
+        "layer; it differs where they leave out 0 in one",
+        verdict(every(map(without_correlation, largest))),
     )
+
+
+def without_correlation(simulation: Numbers) -> bool | None:
+    """True for a correlation shown to be negligible, False for one that is there."""
+    if simulation["error"] is None:
+        return None
+    low, high = around(simulation["correlation"], simulation["error"])
+    if not low <= 0 <= high:
+        return False
+    return within((low, high), -NEGLIGIBLE, NEGLIGIBLE)
 
 
 def alignment(layers: Numbers) -> Point:
@@ -221,47 +247,66 @@ def alignment(layers: Numbers) -> Point:
         "The kicks of SGD are aligned with the current singular vectors, the dominant ones most.",
         f"Variance of u_kᵀGv_k about its running mean over 2ηD, for σ₁: {listed(top)}; for the lower half "
         f"of the tracked modes: {listed(rest)}.",
-        "in most layers above 2 for the largest value, and above that of the lower half",
+        f"in most layers above {ALIGNED:g} for the largest value, and above that of the lower half, by its "
+        "95 % interval (χ² over the batches); it differs where it lies below in half of them or more",
         verdict(
-            sum(top[name] > max(2.0, rest[name]) for name in layers) > len(layers) / 2 if layers else None
+            most(
+                within(variance_interval(top[name], len(one["steps"])), max(ALIGNED, rest[name]), np.inf)
+                for name, one in layers.items()
+            )
         ),
     )
 
 
+def variance_interval(variance: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a variance seen in ``count`` Gaussian numbers; all of them for fewer than two."""
+    if count < 2:
+        return 0.0, np.inf
+    free = count - 1
+    low, high = (free / chi2.ppf(share, free) for share in (1 - LEVEL / 2, LEVEL / 2))
+    return variance * float(low), variance * float(high)
+
+
 def explained(layers: Numbers) -> Point:
     """Whether noise of the measured profile gives the correlation seen, and isotropic noise does not."""
-    told = {name: explains(one) for name, one in layers.items()}
+    told = [explains(one) for one in layers.values()]
     words = "; ".join(
-        f"{name} seen {one['printed']['mean_correlation']:+.3f}, isotropic "
-        f"{one['isotropic_here']['correlation']:+.3f}, anisotropic "
-        f"{one['anisotropic_here']['correlation']:+.3f}"
+        f"{name} seen {signed(one['printed']['mean_correlation'])}, isotropic "
+        f"{signed(one['isotropic_here']['correlation'])}, anisotropic "
+        f"{signed(one['anisotropic_here']['correlation'])}"
         for name, one in layers.items()
     )
     return Point(
         "The correlation is proof of anisotropic noise (and that explains the deviations: the paper's "
         "hypothesis).",
         f"Noise of the measured size, isotropic and with the measured profile along the modes: {words}.",
-        f"anisotropic noise comes within {ERRORS:g} standard errors of what is seen, and isotropic noise "
-        "does not, in most layers",
-        verdict(sum(told.values()) > len(told) / 2 if told else None),
+        f"in most layers anisotropic noise comes within {ERRORS:g} standard errors of what is seen, and "
+        "isotropic noise does not; it differs where anisotropic noise does not in half of them or more",
+        verdict(most(told)),
     )
 
 
-def explains(one: Numbers) -> bool:
-    """True when the anisotropic simulation alone agrees with the data."""
-    seen, error = one["printed"]["mean_correlation"], one["printed"]["correlation_error"] or 0.0
+def explains(one: Numbers) -> bool | None:
+    """True when the anisotropic simulation alone agrees with the data, None when both do."""
+    seen, error = one["printed"]["mean_correlation"], one["printed"]["correlation_error"]
 
-    def near(simulation: Numbers) -> bool:
-        return bool(
-            abs(simulation["correlation"] - seen) <= ERRORS * np.hypot(error, simulation["error"] or 0.0)
-        )
+    def near(simulation: Numbers) -> bool | None:
+        if error is None or simulation["error"] is None:
+            return None
+        return bool(abs(simulation["correlation"] - seen) <= ERRORS * np.hypot(error, simulation["error"]))
 
-    return near(one["anisotropic_here"]) and not near(one["isotropic_here"])
+    measured, plain = near(one["anisotropic_here"]), near(one["isotropic_here"])
+    return False if measured is False else True if measured and plain is False else None
 
 
-def listed(values: dict[str, float]) -> str:
-    """``hidden.0 0.12, head 3``."""
-    return ", ".join(f"{name} {value:.3g}" for name, value in values.items())
+def listed(values: Mapping[str, float | None]) -> str:
+    """``hidden.0 0.12, head 3``; a dash where there is no number."""
+    return ", ".join(f"{name} {'–' if value is None else f'{value:.3g}'}" for name, value in values.items())
+
+
+def signed(value: float | None) -> str:
+    """``+0.123``, or a dash."""
+    return "–" if value is None else f"{value:+.3f}"
 
 
 def table(found: Numbers) -> Table:

@@ -8,11 +8,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from sigmascope.errors import InvalidValueError
 from sigmascope.reproduction import style
-from sigmascope.reproduction.figure import Numbers, Point, Reproduction, Table, verdict
+from sigmascope.reproduction.figure import (
+    Numbers,
+    Point,
+    Reproduction,
+    Table,
+    every,
+    most,
+    some,
+    verdict,
+    within,
+)
 from sigmascope.reproduction.results import FloatArray, RunResult
 from sigmascope.theory.slopes import Slope, critical_value, slope_over_seeds
 
@@ -21,6 +32,8 @@ LOWEST, HIGHEST = 1e-3, 1e-1
 AXES = ("log-log", "linear")
 PRINTED_LAYER_1, PRINTED_HEAD = 0.81, 0.16
 SECOND_FFN, HEAD = "down", "head"
+# about the printed slope, what its two digits and a reading off a figure leave room for
+NEARLY = 0.2
 
 
 def numbers(runs: Sequence[RunResult], layer: str | None) -> Numbers:
@@ -44,7 +57,7 @@ def numbers(runs: Sequence[RunResult], layer: str | None) -> Numbers:
 def layer_numbers(points: list[tuple[float, int, float]]) -> Numbers:
     """One matrix, from (rate, seed, spread)."""
     x, seeds, y = (np.array(column) for column in zip(*points, strict=True))
-    inside = (x >= LOWEST * 0.999) & (x <= HIGHEST * 1.001)
+    inside = in_range(x)
     return {
         "points": [{"value": a, "seed": int(s), "spread": b} for a, s, b in points],
         "slopes": {axes: slope(x[inside], y[inside], seeds[inside], axes) for axes in AXES},
@@ -52,6 +65,11 @@ def layer_numbers(points: list[tuple[float, int, float]]) -> Numbers:
         "critical_beyond": critical_rate(x, y, seeds),
         "rise": growth(x[inside], y[inside], seeds[inside]),
     }
+
+
+def in_range(x: FloatArray) -> NDArray[np.bool_]:
+    """Where a rate lies within the paper's range, its ends included."""
+    return np.asarray((x >= LOWEST * 0.999) & (x <= HIGHEST * 1.001))
 
 
 def slope(x: FloatArray, y: FloatArray, seeds: FloatArray, axes: str) -> Numbers | None:
@@ -80,7 +98,7 @@ def critical_rate(x: FloatArray, y: FloatArray, seeds: FloatArray) -> float | No
     if rate is None:
         return None
     fall = paired(x, y, seeds, (x.max(), rate))
-    return rate if fall is not None and fall["mean"] > (fall["half"] or 0.0) else None
+    return rate if positive(fall) else None
 
 
 def growth(x: FloatArray, y: FloatArray, seeds: FloatArray) -> Numbers | None:
@@ -95,13 +113,24 @@ def growth(x: FloatArray, y: FloatArray, seeds: FloatArray) -> Numbers | None:
 def paired(x: FloatArray, y: FloatArray, seeds: FloatArray, ends: tuple[float, float]) -> Numbers | None:
     """Mean over seeds of y at the second end less y at the first, and half its 95 % interval."""
     first, second = ({s: v for a, s, v in zip(x, seeds, y, strict=True) if a == end} for end in ends)
-    gains = np.array([second[seed] - first[seed] for seed in first if seed in second])
-    if not len(gains):
+    return mean_of([second[seed] - first[seed] for seed in first if seed in second])
+
+
+def mean_of(gains: Sequence[float]) -> Numbers | None:
+    """The mean over seeds and half its 95 % interval by Student's t, None for one seed; None for none."""
+    if not gains:
         return None
     half = None
     if len(gains) > 1:
-        half = float(student.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / np.sqrt(len(gains)))
-    return {"mean": float(gains.mean()), "half": half}
+        half = float(student.ppf(0.975, len(gains) - 1) * np.std(gains, ddof=1) / np.sqrt(len(gains)))
+    return {"mean": float(np.mean(gains)), "half": half}
+
+
+def positive(gain: Numbers | None) -> bool | None:
+    """True where the 95 % interval lies above 0, False where it lies below, None where it holds 0."""
+    if gain is None or gain["half"] is None:
+        return None
+    return within((gain["mean"] - gain["half"], gain["mean"] + gain["half"]), np.nextafter(0, 1), np.inf)
 
 
 def points(found: Numbers) -> list[Point]:
@@ -118,40 +147,67 @@ def points(found: Numbers) -> list[Point]:
 
 def amplified(layers: Numbers) -> Point:
     """Whether the spread grows over the paper's range, everywhere."""
-    gains = {name: one["rise"] for name, one in layers.items() if one["rise"]}
-    grown = [name for name, one in gains.items() if one["mean"] > (one["half"] or 0.0)]
-    words = ", ".join(f"{name} ×{one['ratio']:.3f}" for name, one in gains.items())
+    told = {name: positive(one["rise"]) for name, one in layers.items()}
+    grown, fallen = (list(told.values()).count(side) for side in (True, False))
+    words = ", ".join(f"{name} ×{one['rise']['ratio']:.3f}" for name, one in layers.items() if one["rise"])
     return Point(
         "Across all layers, increasing the learning rate from 1e-3 to 1e-1 amplifies the spread.",
-        f"It grows in {len(grown)} of {len(gains)} matrices: {words}.",
-        "the 95 % interval of the growth over seeds lies above 0, for every matrix",
-        verdict(len(grown) == len(gains) if gains else None),
+        f"Beyond the 95 % interval over seeds it grows in {grown} of {len(told)} matrices and falls in "
+        f"{fallen}: {words}.",
+        "the interval of the growth lies above 0 for every matrix; it differs where it lies below for one",
+        verdict(every(told.values())),
     )
+
+
+def steepness(layer: Numbers, axes: str) -> dict[int, float]:
+    """Size of the least-squares slope of each seed within the paper's range."""
+    x, seeds, y = columns(layer)
+    each = {int(seed): seeds == seed for seed in np.unique(seeds)}
+    lines = {seed: slope(x[one], y[one], seeds[one], axes) for seed, one in each.items()}
+    return {seed: abs(line["slope"]) for seed, line in lines.items() if line}
+
+
+def columns(layer: Numbers) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Rates, seeds and spreads within the paper's range."""
+    x, seeds, y = (np.array([one[key] for one in layer["points"]]) for key in ("value", "seed", "spread"))
+    inside = in_range(x)
+    return x[inside], seeds[inside], y[inside]
+
+
+def steeper(first: dict[int, float], second: dict[int, float]) -> bool | None:
+    """Whether the first line is the steeper one, by the 95 % interval of the difference over seeds."""
+    return positive(mean_of([first[seed] - second[seed] for seed in first if seed in second]))
 
 
 def most_sensitive(layers: Numbers) -> Point:
     """Whether each block's second projection has the steepest line of its block."""
-    blocks = sorted({name.rsplit(".", 1)[0] for name in layers if name.endswith(f".{SECOND_FFN}")})
-    right, words = 0, []
-    for block in blocks:
-        for axes in AXES:
-            steep = {
-                name: one["slopes"][axes]["slope"]
-                for name, one in layers.items()
-                if name.startswith(f"{block}.") and one["slopes"][axes]
-            }
-            best = max(steep, key=steep.__getitem__)
-            right += best == f"{block}.{SECOND_FFN}"
-            words.append(
-                f"{block}, {axes}: {best} {steep[best]:.3g}, {SECOND_FFN} "
-                f"{steep[f'{block}.{SECOND_FFN}']:.3g}"
-            )
+    mine = {name: name.rsplit(".", 1)[0] for name in layers if name.endswith(f".{SECOND_FFN}")}
+    told: dict[str, list[bool | None]] = {axes: [] for axes in AXES}
+    words = []
+    for axes in AXES:
+        sizes = {name: steepness(one, axes) for name, one in layers.items()}
+        for second, block in sorted(mine.items()):
+            others = [name for name in layers if name.startswith(f"{block}.") and name != second]
+            against = {name: steeper(sizes[second], sizes[name]) for name in others}
+            told[axes] += against.values()
+            words.append(f"{second}, {axes}: {compared(against)}")
     return Point(
         "The second feed-forward projection in each layer is most sensitive to learning-rate scaling.",
-        "Steepest line of each block: " + "; ".join(words) + ".",
-        "it is the steepest of its block on both pairs of axes",
-        verdict(right == len(AXES) * len(blocks) if blocks else None),
+        "Beyond the 95 % interval of the difference over seeds, of the other matrices of its block: "
+        + "; ".join(words)
+        + ".",
+        "on one pair of axes at least all of them are flatter; it differs where on each pair one is steeper",
+        verdict(some(every(one) for one in told.values())),
     )
+
+
+def compared(against: dict[str, bool | None]) -> str:
+    """``flatter proj, up, steeper none``, by the last part of a matrix's name."""
+    names = {
+        side: ", ".join(name.rsplit(".", 1)[-1] for name, one in against.items() if one is side) or "none"
+        for side in (True, False)
+    }
+    return f"flatter {names[True]}, steeper {names[False]}"
 
 
 def second_of_layer_1(layers: Numbers) -> Point:
@@ -167,36 +223,47 @@ def second_of_layer_1(layers: Numbers) -> Point:
         f"The second feed-forward projection of layer 1 has slope ≈ {PRINTED_LAYER_1}.",
         "; ".join(f"{name}, {axes}: {interval(line)}" for name, axes, line in lines)
         + ". The paper names neither the axes of its lines nor the number of batches.",
-        "the 95 % interval of one of these holds it, and not 0",
-        verdict(any(holds(line, PRINTED_LAYER_1) for *_, line in lines) if lines else None),
+        f"the 95 % interval of one of these lies within {NEARLY:.0%} of it; it differs where all of them lie "
+        "outside",
+        verdict(some(near(line, PRINTED_LAYER_1) for *_, line in lines)),
     )
+
+
+def near(line: Numbers, value: float) -> bool | None:
+    """Whether the interval of a slope lies within ``NEARLY`` of ``value``; None where it does in part."""
+    if line["low"] is None:
+        return None
+    return within((line["low"], line["high"]), value * (1 - NEARLY), value * (1 + NEARLY))
 
 
 def head(layers: Numbers) -> list[Point]:
     """The output layer's stability."""
     if HEAD not in layers:
         return []
-    lines = {axes: layers[HEAD]["slopes"][axes] for axes in AXES if layers[HEAD]["slopes"][axes]}
-    flatter = {
-        axes: [
-            name
-            for name, one in layers.items()
-            if name != HEAD and one["slopes"][axes] and abs(one["slopes"][axes]["slope"]) < abs(line["slope"])
-        ]
-        for axes, line in lines.items()
-    }
-    words = "; ".join(
-        f"{axes}: {interval(line)}, flatter: {', '.join(flatter[axes]) or 'none'}"
-        for axes, line in lines.items()
-    )
+    told, words = [], []
+    for axes in AXES:
+        sizes = {name: steepness(one, axes) for name, one in layers.items()}
+        against = {name: steeper(sizes[name], sizes[HEAD]) for name in layers if name != HEAD}
+        told.append(every(against.values()))
+        line = layers[HEAD]["slopes"][axes]
+        words.append(f"{axes}: {interval(line) if line else 'no line'}, {counted(against)}")
     return [
         Point(
             f"The output head's weights remain comparatively stable (slope ≈ {PRINTED_HEAD}).",
-            f"{words}.",
-            "no matrix has a flatter line on one of the two pairs of axes at least",
-            verdict(any(not names for names in flatter.values()) if lines else None),
+            f"{'; '.join(words)}.",
+            "on one pair of axes at least every other matrix has a steeper line, beyond the 95 % interval of "
+            "the difference over seeds; it differs where on each pair one has a flatter line",
+            verdict(some(told)),
         )
     ]
+
+
+def counted(against: dict[str, bool | None]) -> str:
+    """``2 of 9 steeper, 1 flatter beyond the interval``."""
+    told = list(against.values())
+    return (
+        f"{told.count(True)} of {len(told)} others steeper, {told.count(False)} flatter beyond the interval"
+    )
 
 
 def critical(found: Numbers) -> Point:
@@ -207,13 +274,27 @@ def critical(found: Numbers) -> Point:
         name: one["critical_beyond"] for name, one in layers.items() if one["critical_beyond"] is not None
     }
     failed = sorted({one["value"] for one in found["failed"]})
+    told = [falls(one) for one in layers.values()]
     return Point(
         "At a certain critical learning rate the spread decreases.",
-        f"Within {LOWEST:g} to {HIGHEST:g}: {rates(inside)}. With larger rates: {rates(beyond)}."
+        f"Within {LOWEST:g} to {HIGHEST:g}: {rates(inside)}; in {told.count(False)} of {len(told)} matrices "
+        "it is largest at the last rate, beyond the 95 % interval over seeds. With larger rates: "
+        f"{rates(beyond)}."
         + (f" Training did not finish at {', '.join(f'{one:g}' for one in failed)}." if failed else ""),
-        "the mean spread of half of the matrices or more falls beyond a rate within the paper's range",
-        verdict(2 * len(inside) >= len(layers) if layers else None),
+        "in most matrices the interval of the fall to the last rate within the paper's range lies above 0; "
+        "it differs where it lies below in half of them or more",
+        verdict(most(told)),
     )
+
+
+def falls(layer: Numbers) -> bool | None:
+    """Whether the spread at the last rate of the paper's range lies below the largest one before it."""
+    x, seeds, y = columns(layer)
+    before = np.unique(x)[:-1]
+    if not len(before):
+        return None
+    top = max(before, key=lambda rate: y[x == rate].mean())
+    return positive(paired(x, y, seeds, (x.max(), top)))
 
 
 def rates(critical_rates: dict[str, float]) -> str:
@@ -232,11 +313,6 @@ def short(line: Numbers) -> str:
     """The same where there is little room."""
     half = "" if line["low"] is None else f" ± {(line['high'] - line['low']) / 2:.2g}"
     return f"{line['slope']:.2g}{half}"
-
-
-def holds(line: Numbers, value: float) -> bool:
-    """True when the interval holds ``value``, and not 0."""
-    return line["low"] is not None and 0 < line["low"] <= value <= line["high"]
 
 
 def table(found: Numbers) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,7 +24,8 @@ class Point:
         statement: what the paper says, in its words or close to them.
         found: the numbers that decide, in one or two sentences.
         criterion: what the verdict was decided by.
-        verdict: ``undecided`` where the run has too little to tell.
+        verdict: ``agrees`` where what was found lies where the paper says, ``differs`` where it lies
+            elsewhere, ``undecided`` where it leaves room for both. A test that finds nothing decides nothing.
     """
 
     statement: str
@@ -36,6 +37,49 @@ class Point:
 def verdict(agrees: bool | None) -> Verdict:
     """``agrees`` or ``differs``; ``undecided`` for None."""
     return "undecided" if agrees is None else "agrees" if agrees else "differs"
+
+
+def within(interval: tuple[float, float], low: float, high: float) -> bool | None:
+    """True for an interval inside of low to high, False for one outside, None for one that is partly both.
+
+    >>> within((1, 2), 0, 3), within((4, 5), 0, 3), within((2, 4), 0, 3)
+    (True, False, None)
+    """
+    if interval[1] < low or interval[0] > high:
+        return False
+    return True if low <= interval[0] and interval[1] <= high else None
+
+
+def every(told: Iterable[bool | None]) -> bool | None:
+    """Whether all are true: one that is false suffices against it, one that is open leaves it open.
+
+    >>> every([True, True]), every([True, None, False]), every([True, None]), every([])
+    (True, False, None, None)
+    """
+    parts = list(told)
+    return False if False in parts else None if None in parts or not parts else True
+
+
+def some(told: Iterable[bool | None]) -> bool | None:
+    """Whether one is true at least.
+
+    >>> some([None, True]), some([False, False]), some([False, None]), some([])
+    (True, False, None, None)
+    """
+    parts = list(told)
+    return True if True in parts else None if None in parts or not parts else False
+
+
+def most(told: Iterable[bool | None]) -> bool | None:
+    """Whether more than half are true: None where those that are open could turn it.
+
+    >>> most([True, True, None]), most([False, False, True, None]), most([True, None, None]), most([])
+    (True, False, None, None)
+    """
+    parts = list(told)
+    if 2 * parts.count(True) > len(parts):
+        return True
+    return False if parts and 2 * parts.count(False) >= len(parts) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,17 @@ from sigmascope.errors import InvalidValueError
 from sigmascope.presets import QUICK
 
 MARKS = {"agrees": "✓ agrees", "differs": "✗ **differs**", "undecided": "– undecided"}
+# how the extent of data begins that are not all of their set
+SUBSET = "a subset"
 INTRODUCTION = """\
 # The paper's figures, made anew
 
 *From SGD to Spectra* (Olsen et al., ICML 2025) shows five figures. Here is each of them from runs of
 sigmascope, beside what the paper says of it, point by point. A verdict is decided by code from the numbers,
-by the criterion named in its row; formulas are the paper's as printed, and what is exact is said where the
-two part. All numbers are in the JSON beside each image.
+by the criterion named in its row: *agrees* where what was found lies where the paper says, *differs* where
+it lies elsewhere, *undecided* where it leaves room for both, as a test that finds nothing does. Formulas are
+the paper's as printed, and what is exact is said where the two part. All numbers are in the JSON beside each
+image.
 """
 
 
@@ -48,12 +52,18 @@ def commands(documents: Sequence[dict[str, Any]]) -> str:
     """How to make the page."""
     small = [told["figure"] for told in documents if is_quick(told)]
     full = [told["figure"] for told in documents if not is_quick(told)]
+    partly = [told["figure"] for told in documents if is_on_a_part(told) and not is_quick(told)]
     warning = (
         f"> {', '.join(small)} from `--quick` runs: small networks, built-in data, few batches. "
         "Their verdicts are about those.\n\n"
         if small
         else ""
     )
+    if partly:
+        warning += (
+            f"> {', '.join(partly)} from runs on a part of a data set, as the lines above their tables say. "
+            "Their verdicts are about that.\n\n"
+        )
     lines = "".join(
         f"sigmascope reproduce {' '.join(names)}{flag} --out docs/reproduction --page docs/reproduction.md\n"
         for names, flag in ((full, ""), (small, " --quick"))
@@ -65,6 +75,11 @@ def commands(documents: Sequence[dict[str, Any]]) -> str:
 def is_quick(told: dict[str, Any]) -> bool:
     """True when a run of the figure was of a preset's small version."""
     return any(run["preset"].endswith(QUICK) for run in told["runs"])
+
+
+def is_on_a_part(told: dict[str, Any]) -> bool:
+    """True when a run of the figure was trained on a subset."""
+    return any(run.get("data", {}).get("extent", "").startswith(SUBSET) for run in told["runs"])
 
 
 def section(told: dict[str, Any], images: str) -> str:
@@ -105,6 +120,7 @@ def run_line(run: dict[str, Any]) -> str:
         f"- `{run['preset']}`: {base['model']['kind'].upper()} of width {base['model']['width']} on "
         f"{base['dataset']}, {base['batches']} batches of {base['batch_size']}{rate}{swept}{took}"
         + (f" on {run['device']}" if run["device"] else "")
+        + f". Data: {run.get('data', {}).get('extent', 'how many of them was not recorded')}"
     )
 
 

@@ -55,12 +55,16 @@ class LayerResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A finished run: its specification and, by kind, its layers or what the sweep found."""
+    """A finished run: its specification and, by kind, its layers or what the sweep found.
+
+    ``provenance`` is of the data it was trained on: extent, SHA-256 and licence, where they were recorded.
+    """
 
     preset: str
     spec: TrainSpec | SweepSpec
     layers: tuple[LayerResult, ...] = ()
     sweep: Sweep | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def train(self) -> TrainSpec:
@@ -82,11 +86,19 @@ class RunResult:
 def read(client: Client, run: Run, preset: str, needs: frozenset[Need]) -> RunResult:
     """What a figure needs of a run that has finished."""
     if isinstance(run.spec, SweepSpec):
-        return RunResult(preset, run.spec, sweep=client.sweep(run.id))
+        sweep = client.sweep(run.id)
+        done = next((one.run for one in sweep.points if one.status == "finished"), sweep.points[0].run)
+        return RunResult(preset, run.spec, sweep=sweep, provenance=provenance(client.run(done)))
     if not isinstance(run.spec, TrainSpec):
         raise InvalidValueError(f"run {run.id} is of kind {run.kind!r}; figures take runs that train")
     layers = tuple(read_layer(client, run.id, layer, needs) for layer in client.layers(run.id))
-    return RunResult(preset, run.spec, layers)
+    return RunResult(preset, run.spec, layers, provenance=provenance(run))
+
+
+def provenance(run: Run) -> dict[str, str]:
+    """What is recorded of a run's data, without the place on its machine where they lay."""
+    recorded: Mapping[str, str] = getattr(run, "provenance", {})
+    return {key: text for key, text in recorded.items() if key != "source"}
 
 
 def read_layer(client: Client, run_id: str, layer: Layer, needs: frozenset[Need]) -> LayerResult:

@@ -12,10 +12,11 @@ Forecaster = Literal["persistence", "linear", "damped_trend", "sde"]
 class Forces(BaseModel):
     """What moved the k largest singular values of one layer, batch by batch; rows align with ``steps``.
 
-    observed = drift + noise + repulsion + remainder, each (steps, k), in units of sigma a batch. ``drift``
-    and ``noise`` part u_k^T G v_k into its causal running mean and the rest; ``repulsion`` is eta D times the
-    exact Laplacian of sigma_k, ``repulsion_as_printed`` times that of Lemma 6.5; ``remainder`` is what second
-    order leaves. null where two values coincide and repulsion diverges.
+    observed = drift + noise + repulsion + turning + remainder, each (steps, k), in units of sigma a batch.
+    ``drift`` and ``noise`` part u_k^T G v_k into its causal running mean and the rest; ``repulsion`` is eta D
+    times the exact Laplacian of sigma_k, ``repulsion_as_printed`` times that of Lemma 6.5; ``turning`` is
+    second order along the batch's own G beyond it, null where it was not recorded, and then part of
+    ``remainder``, else of third order. null where two values coincide and repulsion diverges.
     """
 
     layer: str
@@ -27,7 +28,11 @@ class Forces(BaseModel):
     noise: list[list[float]]
     repulsion: list[list[float | None]]
     repulsion_as_printed: list[list[float | None]]
+    turning: list[list[float | None]]
     remainder: list[list[float | None]]
+    anisotropy: list[list[float | None]] = Field(
+        description="Var(u_k^T G v_k) / (2 eta D) by mode: noise along it over that of an average direction"
+    )
 
 
 class MetricInfo(BaseModel):

@@ -43,6 +43,14 @@ class ExportFormat(StrEnum):
     csv = "csv"
 
 
+class RunMemory(BaseModel):
+    """Bytes where a run computes, at the start of its last attempt; ``needed`` is estimated."""
+
+    needed: int
+    free: int
+    total: int
+
+
 class Run(BaseModel):
     """A run as the service knows it."""
 
@@ -64,6 +72,11 @@ class Run(BaseModel):
     error: str | None
     device: str | None
     versions: dict[str, str]
+    provenance: dict[str, str] = Field(
+        {}, description="of the data: source, sha256, licence; empty before they are read"
+    )
+    notes: list[str] = Field([], description="how each attempt after the first began")
+    memory: RunMemory | None = Field(None, description="that training needs, and that was there")
 
 
 class Preset(BaseModel):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from sigmascope.presets import merged, preset_fields
 from sigmascope.schemas.base import Job
-from sigmascope.schemas.training import TrainSpec
+from sigmascope.schemas.training import MODEL_KINDS, TrainSpec, add_units
 
 MOST_RUNS = 200
+# for the JSON Schema; ``base`` carries its own
+UNITS = {"values": "of the field"}
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class SweepSpec(Job):
@@ -19,6 +24,8 @@ class SweepSpec(Job):
     ``{"kind": "sweep", "preset": "fig5", "seeds": [0]}`` takes the preset's fields and overrides one of them.
     """
 
+    model_config = ConfigDict(json_schema_extra=lambda schema: add_units(schema, UNITS))
+
     kind: Literal["sweep"] = "sweep"
     preset: str | None = Field(None, title="Preset", description="starting point for all other fields")
     base: TrainSpec = Field(title="Base", description="what all runs share")
@@ -26,11 +33,38 @@ class SweepSpec(Job):
         "learning_rate", max_length=60, title="Field", description="dotted path of a number in the base"
     )
     values: tuple[float, ...] = Field(
-        min_length=1, max_length=MOST_RUNS, title="Values", description="that the field takes"
+        min_length=1,
+        max_length=MOST_RUNS,
+        fail_fast=True,
+        title="Values",
+        description="that the field takes",
     )
-    seeds: tuple[int, ...] = Field(
-        (0,), min_length=1, max_length=MOST_RUNS, title="Seeds", description="each value runs with each seed"
+    seeds: tuple[Seed, ...] = Field(
+        (0,),
+        min_length=1,
+        max_length=MOST_RUNS,
+        fail_fast=True,
+        title="Seeds",
+        description="each value runs with each seed",
     )
+
+    @field_validator("values", "seeds", mode="before")
+    @classmethod
+    def _not_too_many(cls, chosen: Any) -> Any:
+        # pydantic's own message would print them all
+        if isinstance(chosen, list | tuple) and len(chosen) > MOST_RUNS:
+            raise ValueError(
+                f"a sweep has at most {MOST_RUNS} runs, got {len(chosen)} of these; leave some out"
+            )
+        return chosen
+
+    @field_validator("values")
+    @classmethod
+    def _finite(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        wrong = [value for value in values if not math.isfinite(value)]
+        if wrong:
+            raise ValueError(f"a value must be a finite number, got {wrong[0]}; leave it out")
+        return values
 
     @model_validator(mode="before")
     @classmethod
@@ -60,10 +94,16 @@ class SweepSpec(Job):
         try:
             self.runs()
         except ValidationError as error:
-            first = error.errors()[0]
-            path = ".".join(str(part) for part in first["loc"] if part not in ("mlp", "vit", "gpt"))
-            raise ValueError(f"{path or self.field}: {first['msg'].removeprefix('Value error, ')}") from error
+            raise ValueError(self._sentence(error.errors()[0])) from error
         return self
+
+    def _sentence(self, error: ErrorDetails) -> str:
+        """What is wrong with one of the runs: the field, the rule and the value."""
+        path = ".".join(str(part) for part in error["loc"] if part not in MODEL_KINDS)
+        message = error["msg"].removeprefix("Value error, ")
+        # a rule over several fields names their values itself
+        value = "" if error["type"] == "value_error" else f", got {error['input']:g}; leave it out"
+        return f"{path or self.field}: {message}{value}"
 
     @property
     def device(self) -> str:

@@ -6,9 +6,12 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, model_validator
 
+from sigmascope.divisors import nearest_divisors
 from sigmascope.presets import preset_fields
 from sigmascope.schemas.base import Frozen, Job
 from sigmascope.schemas.spectra import Predictor
+
+MOST_HEADS = 64
 
 
 class MlpSpec(Frozen):
@@ -20,12 +23,18 @@ class MlpSpec(Frozen):
 
 
 class VitSpec(Frozen):
-    """A vision transformer: patches, a class token, pre-norm encoder layers, a linear head."""
+    """A vision transformer: patches, a class token, pre-norm encoder layers, a linear head.
+
+    The paper's N(0, 1/sqrt(H_dim)) for the head is read as one of standard deviation 1/sqrt(width): variance
+    1/fan_in, which the other matrices have too.
+    """
 
     kind: Literal["vit"] = "vit"
     width: int = Field(256, ge=4, le=4096, title="Width", description="of each token")
     layers: int = Field(2, ge=1, le=48, title="Layers", description="encoder layers")
-    heads: int = Field(4, ge=1, le=64, title="Heads", description="of attention; they divide the width")
+    heads: int = Field(
+        4, ge=1, le=MOST_HEADS, title="Heads", description="of attention; they divide the width"
+    )
     ffn_ratio: int = Field(2, ge=1, le=16, title="FFN ratio", description="hidden units over width")
     patch: int = Field(7, ge=1, le=32, title="Patch", description="pixels; divides the image size")
 
@@ -41,7 +50,9 @@ class GptSpec(Frozen):
     kind: Literal["gpt"] = "gpt"
     width: int = Field(256, ge=4, le=4096, title="Width", description="of each token")
     layers: int = Field(4, ge=1, le=48, title="Layers", description="decoder layers")
-    heads: int = Field(4, ge=1, le=64, title="Heads", description="of attention; they divide the width")
+    heads: int = Field(
+        4, ge=1, le=MOST_HEADS, title="Heads", description="of attention; they divide the width"
+    )
     context: int = Field(256, ge=2, le=4096, title="Context", description="characters that are seen at once")
 
     @model_validator(mode="after")
@@ -51,9 +62,12 @@ class GptSpec(Frozen):
 
 
 def check_heads(width: int, heads: int) -> None:
-    """ValueError unless heads divide the width."""
+    """ValueError unless heads divide the width; the message names the nearest that do."""
     if width % heads:
-        raise ValueError(f"heads must divide the width, got heads={heads} and width={width}")
+        raise ValueError(
+            f"heads must divide the width, got heads={heads} and width={width}; choose "
+            f"{nearest_divisors(width, heads, most=MOST_HEADS)}"
+        )
 
 
 def merge_model(base: Any, changes: Any) -> Any:
@@ -213,7 +227,8 @@ class TrainSpec(Job):
                 raise ValueError(f"a vit needs images, got {self.dataset!r}; choose {', '.join(images)}")
             if side % self.model.patch:
                 raise ValueError(
-                    f"patch must divide the image size {side} of {self.dataset}, got {self.model.patch}"
+                    f"patch must divide the image size {side} of {self.dataset}, got {self.model.patch}; "
+                    f"choose {nearest_divisors(side, self.model.patch, most=side)}"
                 )
 
     @model_validator(mode="before")

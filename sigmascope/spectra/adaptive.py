@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -29,6 +31,8 @@ _NEIGHBOURS = 1 / 32
 _ROWS = 128
 # rounding of a decomposition, relative to sigma_max: no error seen is taken to be smaller
 _ROUNDING = 1e-6
+# of a state; the attributes are the same with an underscore
+_PLAIN, _TENSORS = ("bound", "step", "gone", "way"), ("rows", "exact", "pace")
 
 
 class AdaptiveSpectrum:
@@ -133,6 +137,20 @@ class AdaptiveSpectrum:
         matrix = tall(weight)
         self._shape, self._rows = matrix.shape, _spread_rows(matrix).clone()
         self._exact, self._bound, self._step, self._gone = exact.values, exact.error_bound, step, 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that later reads build on, tensors copied; ``torch.save`` and ``weights_only=True`` take it."""
+        plain = {name: getattr(self, f"_{name}") for name in _PLAIN}
+        tensors = {name: getattr(self, f"_{name}").clone() for name in _TENSORS}
+        shape = None if self._shape is None else list(self._shape)
+        return {**plain, **tensors, "shape": shape, "rates": list(self._rates)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue as the one that ``state_dict`` was called on would have, bit for bit."""
+        for name in (*_PLAIN, *_TENSORS):
+            setattr(self, f"_{name}", state[name])
+        self._shape = None if state["shape"] is None else torch.Size(state["shape"])
+        self._rates = deque(state["rates"], maxlen=_MEMORY)
 
     def _learn(self, values: torch.Tensor, *, step: int, top: torch.Tensor | None) -> None:
         error = float((self._onward(step, top) - values).abs().max())

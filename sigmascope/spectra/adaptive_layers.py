@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -60,6 +61,16 @@ class AdaptiveSpectra:
         return {
             name: found.get(name) or self._layers[name].foreseen(step, given.get(name)) for name in weights
         }
+
+    def state_dict(self) -> dict[str, Any]:
+        """That of every layer, by name."""
+        return {name: layer.state_dict() for name, layer in self._layers.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue as the one that ``state_dict`` was called on would have, bit for bit."""
+        self._layers = {name: AdaptiveSpectrum(tolerance=self._tolerance) for name in state}
+        for name, layer in self._layers.items():
+            layer.load_state_dict(state[name])
 
     def _moved(self, name: str, weight: torch.Tensor, *, step: int) -> tuple[float, float]:
         if name not in self._layers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -59,6 +60,14 @@ class SpectraReader:
         if self._method == "slq":
             return _estimated(weights, step=step)
         return exact_spectra(weights, method=self._method, accuracy=self._accuracy, step=step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What ``adaptive`` remembers; nothing of the other methods."""
+        return self._adaptive.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue as the one that ``state_dict`` was called on would have, bit for bit."""
+        self._adaptive.load_state_dict(state)
 
 
 def _estimated(weights: Mapping[str, torch.Tensor], *, step: int) -> dict[str, Spectrum]:

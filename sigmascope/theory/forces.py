@@ -1,8 +1,10 @@
-"""What moved the largest singular values, batch by batch: drift, noise, repulsion, and what is left.
+"""What moved the largest singular values, batch by batch: drift, noise, repulsion, turning, and what is left.
 
-W -> W + G changes sigma_k by u_k^T G v_k and, to second order, by half the second derivative along G, whose
-mean over mini-batch noise is eta D times the Laplacian of sigma_k: the repulsion of Theorem 3.1. Axis:
-singular values of W, m x n, m >= n; rows are batches.
+W -> W + G changes sigma_k by the integral of u_k^T G v_k along the way, u_k and v_k turning as it goes. Its
+value at the start is the Ito part of a stochastic differential equation; the mean of start and end, as
+Stratonovich has it, is right to second order in G. Half their difference is half the second derivative along
+G, whose mean over mini-batch noise is eta D times the Laplacian of sigma_k: the repulsion of Theorem 3.1.
+Axis: singular values of W, m x n, m >= n; rows are batches.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ FORMS: tuple[Form, Form] = ("exact", "as_printed")
 
 @dataclass(frozen=True, slots=True)
 class Forces:
-    """observed = drift + noise + repulsion + remainder, each (batches, k), in units of sigma a batch.
+    """observed = drift + noise + repulsion + turning + remainder, each (batches, k), in sigma a batch.
 
     Attributes:
         observed: sigma_k after the batch minus before.
@@ -34,8 +36,10 @@ class Forces:
         noise: u_k^T G v_k minus ``drift``.
         repulsion: eta D times the exact Laplacian of sigma_k; NaN where values coincide and it diverges.
         repulsion_as_printed: eta D times that of Lemma 6.5.
-        remainder: what is left: second order beyond its mean, O(|G|^2 / gap), and higher orders. Where
-            singular values cross or nearly touch it is large.
+        turning: second order along the G of this batch, beyond ``repulsion``, its mean over isotropic noise:
+            half of what u_k^T G v_k gains as the modes turn under G, minus ``repulsion``. NaN where the modes
+            after the batch are not known, and then the remainder holds it.
+        remainder: what is left, O(|G|^3 / gap^2). Where singular values cross or nearly touch it is large.
     """
 
     observed: FloatArray
@@ -43,6 +47,7 @@ class Forces:
     noise: FloatArray
     repulsion: FloatArray
     repulsion_as_printed: FloatArray
+    turning: FloatArray
     remainder: FloatArray
 
 
@@ -52,6 +57,7 @@ def forces(
     strength: ArrayLike,
     *,
     m: int,
+    turned: ArrayLike | None = None,
     earlier: ArrayLike | None = None,
     half_life: float = HALF_LIFE,
 ) -> Forces:
@@ -62,6 +68,7 @@ def forces(
         projected: (t, k) u_k^T G v_k of each batch, u_k and v_k those before it.
         strength: (t,) eta D of each batch; NaN where it is not known, and then no repulsion is either.
         m: rows of W.
+        turned: (t, k) u_k^T G v_k of each batch, u_k and v_k those after it; a row of NaN where unknown.
         earlier: (s, k) u_k^T G v_k of the batches before, for the running mean alone.
         half_life: batches, of the running mean that parts drift from noise.
 
@@ -77,15 +84,18 @@ def forces(
     k = updates.shape[1]
     observed = np.diff(values[:, :k], axis=0)
     before = np.empty((0, k)) if earlier is None else check_earlier(earlier, k)
+    gained = check_turned(turned, updates.shape) - updates
     drift = past_mean(np.concatenate([before, updates]), half_life)[len(before) :]
     exact, printed = (rate[:, None] * top_laplacian(values[:-1], k=k, m=m, form=form) for form in FORMS)
+    turning = gained / 2.0 - exact
     return Forces(
         observed=observed,
         drift=drift,
         noise=updates - drift,
         repulsion=exact,
         repulsion_as_printed=printed,
-        remainder=observed - updates - exact,
+        turning=turning,
+        remainder=observed - updates - exact - np.where(np.isnan(gained), 0.0, turning),
     )
 
 
@@ -108,6 +118,18 @@ def check_shapes(values: FloatArray, updates: FloatArray, rate: FloatArray) -> N
         raise InvalidValueError("projected holds NaN or infinity; check the loss")
     if (rate < 0).any() or np.isinf(rate).any():
         raise InvalidValueError("strength must be >= 0 and finite, or NaN where unknown")
+
+
+def check_turned(turned: ArrayLike | None, shape: tuple[int, ...]) -> FloatArray:
+    """``turned`` as float64, NaN where there is none; InvalidValueError for another shape, or infinity."""
+    if turned is None:
+        return np.full(shape, np.nan)
+    after = np.asarray(turned, dtype=np.float64)
+    if after.shape != shape:
+        raise InvalidValueError(f"turned must be {shape} like projected, got {after.shape}")
+    if np.isinf(after).any():
+        raise InvalidValueError("turned holds infinity; check the loss")
+    return after
 
 
 def check_earlier(earlier: ArrayLike, k: int) -> FloatArray:

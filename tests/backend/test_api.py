@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from backend.storage import results, runs
+from backend.storage.runs import Claim
 from backend.storage.session import open_engine
 from sigmascope.client import expand
 from sigmascope.theory import laplacian
@@ -85,6 +86,19 @@ def test_bad_specifications_name_field_and_value(api: TestClient, body: Any, par
     assert api.get(f"{API}/runs").json() == []
 
 
+def test_a_run_tells_what_it_is_made_of(api: TestClient, recorded: str) -> None:
+    bare = api.get(f"{API}/runs/{recorded}").json()
+    assert (bare["provenance"], bare["notes"], bare["memory"]) == ({}, [], None)
+    provenance = {"source": "drawn", "sha256": "ab", "licence": "none needed"}
+    memory = {"needed": 1, "free": 2, "total": 3}
+    with api.app.state.engine.begin() as connection:  # type: ignore[attr-defined]
+        held = Claim(recorded, 1, {})
+        until = time.time() + 60
+        runs.advance(connection, held, lease_until=until, provenance=provenance, memory=memory, notes=["n"])
+    told = api.get(f"{API}/runs/{recorded}").json()
+    assert (told["provenance"], told["notes"], told["memory"]) == (provenance, ["n"], memory)
+
+
 def test_a_running_run_tells_its_progress(api: TestClient, recorded: str) -> None:
     run = api.get(f"{API}/runs/{recorded}").json()
     assert (run["status"], run["step"], run["batches_per_second"]) == ("running", 4, 2.0)
@@ -113,12 +127,13 @@ def test_forces_add_up_to_the_observed_change(api: TestClient, recorded: str) ->
     base = f"{API}/runs/{recorded}/layers/hidden.0/forces"
     answer = api.get(base).json()
     assert (answer["k"], answer["steps"]) == (4, [1, 2, 3, 4])
-    parts = [np.array(answer[name]) for name in ("drift", "noise", "repulsion", "remainder")]
+    parts = [np.array(answer[name]) for name in ("drift", "noise", "repulsion", "turning", "remainder")]
     true = np.array([singular_values(LAYERS[0], step)[:4] for step in range(5)], np.float64)
     np.testing.assert_allclose(np.array(answer["observed"]), np.diff(true, axis=0), atol=1e-7)
     np.testing.assert_allclose(sum(parts), np.diff(true, axis=0), atol=1e-7)
     exact = laplacian(singular_values(LAYERS[0], 2).astype(np.float64), m=24)[:4] * 0.1 * 1e-4
     np.testing.assert_allclose(answer["repulsion"][2], exact, rtol=1e-5)
+    np.testing.assert_allclose(answer["anisotropy"][1], 4 * [1e-4 / (2 * 0.1 * 1e-4)], rtol=1e-5)
     late = api.get(base, params={"after": 2}).json()
     assert late["steps"] == [3, 4]
     np.testing.assert_allclose(late["drift"], answer["drift"][2:])

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from backend.storage import results, runs
 from backend.storage.results import Window
 from backend.storage.session import alembic_config, migrate
-from backend.storage.tables import Base
+from backend.storage.tables import Base, RunRow
 from tests.samples import LAYERS, step_record
 
 
@@ -29,6 +29,9 @@ def test_an_upgrade_keeps_what_is_recorded(engine: Engine) -> None:
     with engine.begin() as connection:
         command.downgrade(alembic_config(connection), "0001")
     migrate(engine)
+    with runs.reading_session(engine) as session:
+        old = session.get_one(RunRow, run_id)
+        assert (old.provenance, old.notes, old.memory) == ({}, [], None)
     with engine.connect() as connection:
         assert results.layers(connection, run_id) == list(LAYERS)
         assert results.count_spectra(connection, run_id, "head", Window()) == 3

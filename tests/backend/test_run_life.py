@@ -25,10 +25,18 @@ def new_run(engine: Engine) -> str:
         )
 
 
-def claim(engine: Engine, run_id: str, *, owner: str = "one", now: float = 1.0) -> Claim | None:
+def claim(
+    engine: Engine, run_id: str, *, owner: str = "one", now: float = 1.0, checkpoint: int | None = None
+) -> Claim | None:
     with engine.begin() as connection:
         return runs.claim(
-            connection, run_id, owner=owner, now=now, lease_seconds=LEASE, versions={"torch": "2"}
+            connection,
+            run_id,
+            owner=owner,
+            now=now,
+            lease_seconds=LEASE,
+            versions={"torch": "2"},
+            checkpoint=checkpoint,
         )
 
 
@@ -83,6 +91,59 @@ def test_a_lost_attempt_leaves_no_trace_and_the_next_starts_clean(engine: Engine
     assert row(engine, run_id).step == 0
 
 
+@pytest.mark.parametrize(("checkpoint", "kept"), [(1, 1), (3, 3), (4, 0), (None, 0)])
+def test_the_next_attempt_keeps_what_its_checkpoint_builds_on(
+    engine: Engine, checkpoint: int | None, kept: int
+) -> None:
+    """Steps 0 to 3 were committed: a checkpoint after step 4 is of results that are not there."""
+    run_id = new_run(engine)
+    first = claim(engine, run_id, now=0.0)
+    assert first is not None
+    assert (first.step, first.notes) == (0, ())
+    with engine.begin() as connection:
+        results.write_layers(connection, run_id, LAYERS)
+        runs.advance(connection, first, lease_until=LEASE, step=3)
+        results.write_steps(connection, run_id, [step_record(step) for step in range(4)])
+    second = claim(engine, run_id, now=LEASE + 1, checkpoint=checkpoint)
+    assert second is not None
+    assert (second.step, row(engine, run_id).step) == (kept, kept)
+    with engine.connect() as connection:
+        assert results.layers(connection, run_id) == (list(LAYERS) if kept else [])
+        found = results.spectra(connection, run_id, "head", Window()).steps.tolist()
+    assert found == (list(range(kept + 1)) if kept else [])
+    said = f"goes on after step {kept}" if kept else "starts at step 0: there was no checkpoint to go on from"
+    assert row(engine, run_id).notes == [f"attempt 2 {said}"]
+
+
+def test_notes_of_earlier_attempts_stay(engine: Engine) -> None:
+    run_id = new_run(engine)
+    for attempt in range(3):
+        held = claim(engine, run_id, now=(LEASE + 1) * attempt)
+    assert held is not None
+    with engine.begin() as connection:
+        runs.start_clean(connection, held, why="it is damaged")
+    first, second = row(engine, run_id).notes
+    assert first.startswith("attempt 2 starts at step 0: ")
+    assert second == "attempt 3 starts at step 0: it is damaged"
+
+
+def test_last_words_are_heard_until_the_next_attempt(engine: Engine) -> None:
+    run_id = new_run(engine)
+    held = claim(engine, run_id, owner="laptop")
+    assert held is not None
+    with engine.begin() as connection:
+        assert not runs.leave(connection, held, step=7)  # it was not released
+        runs.release(connection, owner="laptop", now=2.0)
+        assert runs.leave(connection, held, step=7)
+    assert (row(engine, run_id).status, row(engine, run_id).step) == ("queued", 7)
+    assert claim(engine, run_id, now=3.0, checkpoint=7) is not None
+    with engine.begin() as connection:
+        assert not runs.leave(connection, held, step=8)
+        runs.release(connection, owner="one", now=4.0)
+        assert not runs.leave(connection, held, step=8)
+    assert row(engine, run_id).step == 7
+
+
 def test_release_requeues_and_counts_no_crash(engine: Engine) -> None:
     run_id = new_run(engine)
     held = claim(engine, run_id, owner="laptop")
@@ -106,6 +167,18 @@ def test_reaping_caps_crashes(engine: Engine) -> None:
         now += LEASE + 2
     assert row(engine, run_id).status == "failed"
     assert "died 3 times" in str(row(engine, run_id).error)
+    assert str(row(engine, run_id).error).endswith("says nothing. Try a smaller batch_size or model")
+
+
+def test_a_run_that_may_have_died_of_memory_says_what_is_known(engine: Engine) -> None:
+    run_id = new_run(engine)
+    held = claim(engine, run_id, now=0.0)
+    assert held is not None
+    known = {"needed": 3 * 2**30, "free": 2**30, "total": 2**32}
+    with engine.begin() as connection:
+        runs.advance(connection, held, lease_until=LEASE, memory=known)
+        assert runs.reap(connection, now=LEASE + 1, max_crashes=1) == []
+    assert "needs about 3.0 GiB, and 1.0 GiB of 4.0 GiB were free when it" in str(row(engine, run_id).error)
 
 
 def test_cancel_queued_running_ended_and_orphaned(engine: Engine) -> None:

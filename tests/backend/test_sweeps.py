@@ -159,10 +159,36 @@ def test_a_broker_that_is_down_fails_the_whole_sweep(api: TestClient) -> None:
         ({"values": [0.1, 0.1]}, ["values must differ"]),
         ({"values": list(range(1, 102)), "seeds": [0, 1]}, ["202 runs", "at most 200"]),
         ({"base": {"preset": "nosuch"}}, ["unknown preset 'nosuch'"]),
+        (
+            {"values": list(range(1, 302))},
+            ["values: a sweep has at most 200 runs", "got 301", "leave some out"],
+        ),
+        ({"seeds": list(range(250))}, ["seeds: a sweep has at most 200 runs", "got 250"]),
+        ({"seeds": [-1]}, ["seeds.0", "greater than or equal to 0", "got -1"]),
+        ({"field": "batch_size", "values": [1e300]}, ["batch_size", "10000, got 1e+300; leave it out"]),
+        ({"field": "batch_size", "values": [64, 0.5]}, ["batch_size", "integer", "got 0.5; leave it out"]),
     ],
 )
 def test_bad_sweeps(api: TestClient, change: dict[str, Any], parts: list[str]) -> None:
     answer = api.post(f"{API}/runs", json=SPEC | change)
     assert answer.status_code == 422
+    assert len(answer.json()["detail"]) < 250
     for part in parts:
         assert part in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("field", ["batch_size", "learning_rate"])
+@pytest.mark.parametrize(("written", "read"), [("1e999", "inf"), ("-1e999", "-inf"), ("NaN", "nan")])
+def test_a_value_that_is_not_finite_is_named(api: TestClient, field: str, written: str, read: str) -> None:
+    body = f'{{"kind": "sweep", "base": {{}}, "field": "{field}", "values": [64, {written}]}}'
+    answer = api.post(f"{API}/runs", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == f"values: a value must be a finite number, got {read}; leave it out"
+
+
+def test_the_schema_tells_units_and_ranges() -> None:
+    schema = SweepSpec.model_json_schema()
+    values, seeds = (schema["properties"][name] for name in ("values", "seeds"))
+    assert (values["unit"], values["minItems"], values["maxItems"]) == ("of the field", 1, 200)
+    assert (seeds["items"]["minimum"], seeds["items"]["maximum"]) == (0, 2**31 - 1)
+    assert schema["$defs"]["TrainSpec"]["properties"]["batch_size"]["unit"] == "samples"

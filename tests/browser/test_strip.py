@@ -15,7 +15,7 @@ from tests.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.service]
 
-PARTS = ("drift", "noise", "repulsion", "remainder")
+PARTS = ("drift", "noise", "repulsion", "turning", "remainder")
 
 
 @pytest.fixture(scope="session")

@@ -142,6 +142,19 @@ async def test_the_run_page_has_everything_that_the_player_fills() -> None:
     assert len(figures["light"]["trajectories"]["data"]) == 6 * 8
 
 
+async def test_settings_tell_what_a_run_is_made_of() -> None:
+    note = "attempt 2 goes on after step 80"
+    told = make_run(
+        provenance={"source": "/data/mnist", "sha256": "ab" * 32, "licence": "MIT"},
+        notes=[note],
+        memory={"needed": 3 * 2**20, "free": 2**30, "total": 2**31},
+    )
+    said = text_of(await run.layout(api(answers([told])), told.id, origin=""))
+    memory = "memory about 3.0 MiB needed, 1.0 GiB of 2.0 GiB free at the start"
+    for part in ("data from /data/mnist", "SHA-256 of data " + "ab" * 32, memory, f"note {note}"):
+        assert part in said
+
+
 async def test_an_unknown_run_is_named() -> None:
     page = await run.layout(api(answers([])), "nope", origin="http://here:80")
     assert "nope" in text_of(page)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar, cast
 
 import pytest
 
@@ -15,7 +17,7 @@ from sigmascope.reproduction import style
 from sigmascope.reproduction.document import document, rounded, write
 from sigmascope.reproduction.figures import FIGURES
 from sigmascope.reproduction.page import load, markdown
-from sigmascope.reproduction.results import RunResult
+from sigmascope.reproduction.results import RunResult, provenance
 from sigmascope.schemas import Run, RunStatus
 from tests.reproduction import made
 
@@ -72,6 +74,37 @@ def test_the_page_shows_every_point_beside_its_figure(folder: Path) -> None:
     assert "> fig1, fig2, fig3, fig4 from `--quick` runs" in page
     assert "sigmascope reproduce fig5 --out" in page
     assert f"Of {sum(len(told['points']) for told in documents)} statements" in page
+
+
+@pytest.mark.parametrize(
+    ("extent", "line", "warned"),
+    [
+        ("a subset: 10 training and 2 test images", "Data: a subset: 10 training and 2 test images", True),
+        ("60,000 training and 10,000 test images", "Data: 60,000 training and 10,000 test images", False),
+        (None, "Data: how many of them was not recorded", False),
+    ],
+)
+def test_the_page_tells_which_data_a_run_had_and_not_where_they_lay(
+    extent: str | None, line: str, warned: bool
+) -> None:
+    result = replace(made.fig5(), provenance={"extent": extent, "sha256": "ab"} if extent else {})
+    told = document(FIGURES["fig5"], [result], [finished(result)], layer=None)
+    page = markdown([json.loads(json.dumps(told))], images="reproduction")
+    assert line in page
+    assert ("> fig5 from runs on a part of a data set" in page) is warned
+
+
+def test_the_place_of_the_data_on_a_machine_is_not_told() -> None:
+    class Told:
+        provenance: ClassVar[dict[str, str]] = {"source": "/home/me/data", "extent": "12 images"}
+
+    assert provenance(cast("Run", Told())) == {"extent": "12 images"}
+
+
+def test_a_page_made_before_data_were_recorded_is_written_again() -> None:
+    told = document(FIGURES["fig5"], [made.fig5()], [finished(made.fig5())], layer=None)
+    del told["runs"][0]["data"]
+    assert "not recorded" in markdown([told], images="reproduction")
 
 
 def test_numbers_that_json_lacks_become_null() -> None:

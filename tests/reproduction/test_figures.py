@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from sigmascope.errors import InvalidValueError
 from sigmascope.reproduction import fig1, fig2, fig3, fig4, fig5
+from sigmascope.reproduction.figure import Point, every, most, some, within
 from sigmascope.reproduction.figures import FIGURES
+from sigmascope.reproduction.results import RunResult
+from sigmascope.schemas import Sweep
 from sigmascope.theory.stochastic_parts import stochastic_term
 from tests.reproduction import made
+
+RATES = (1e-3, 1e-2, 1e-1)
+
+
+@pytest.mark.parametrize(
+    ("told", "all_of", "one_of", "most_of"),
+    [
+        ([True, True], True, True, True),
+        ([True, False], False, True, False),
+        ([True, None], None, True, None),
+        ([True, True, None], None, True, True),
+        ([False, None], False, None, False),
+        ([False, None, None], False, None, None),
+        ([False, False], False, False, False),
+        ([], None, None, None),
+    ],
+)
+def test_what_is_open_stays_open_unless_the_others_decide(
+    told: list[bool | None], all_of: bool | None, one_of: bool | None, most_of: bool | None
+) -> None:
+    assert (every(told), some(told), most(told)) == (all_of, one_of, most_of)
+
+
+def test_an_interval_decides_where_it_lies_on_one_side() -> None:
+    found = [within(one, 0.0, 1.0) for one in ((0.2, 0.8), (0.5, 1.5), (-1.0, 2.0), (1.5, 2.0), (-2.0, -1.0))]
+    assert found == [True, None, None, False, False]
 
 
 def verdicts(points: list) -> list[str]:
@@ -26,7 +57,31 @@ def test_spikes_put_in_are_the_outliers_found() -> None:
 
 def test_a_spectrum_that_stays_noise_has_no_tail() -> None:
     run = made.training("fig1-quick", made.spectra_with({0: [], 100: [], 200: []}))
-    assert verdicts(fig1.points(fig1.numbers([run], None))) == ["agrees"] * 2 + ["differs"] * 3
+    found = fig1.numbers([run], None)
+    # the largest value is as noise has it, which proves nothing; that nothing moves is plain
+    assert verdicts(fig1.points(found)) == ["agrees"] * 2 + ["undecided"] + ["differs"] * 2
+    found["layers"]["hidden.1"][1]["p_value"] = 0.99
+    assert fig1.points(found)[2].verdict == "differs"
+
+
+def test_outliers_that_chance_may_have_put_there_decide_nothing() -> None:
+    found = fig1.numbers([made.fig1()], None)
+    start = found["layers"]["hidden.1"][0]
+    for outliers, p_value, said in ((0, 0.9, "agrees"), (1, 0.03, "undecided"), (1, 1e-4, "differs")):
+        start |= {"outliers": outliers, "p_value": p_value}
+        assert fig1.points(found)[1].verdict == said
+
+
+@pytest.mark.parametrize(
+    ("rise", "said"), [(0.05, "agrees"), (0.012, "undecided"), (0.002, "differs"), (-0.1, "differs")]
+)
+def test_a_bulk_shifts_by_what_an_eye_sees_and_a_level_holds(rise: float, said: str) -> None:
+    found = fig1.numbers([made.fig1()], None)
+    first, _, last = found["layers"]["hidden.1"]
+    # one level is 2 %, and the limit of the eye 1 %
+    first |= {"median": 1.0, "mp_upper": 0.02 * found["n"]}
+    last["median"] = 1 + rise
+    assert fig1.points(found)[4].verdict == said
 
 
 def test_an_outlier_at_the_start_is_told() -> None:
@@ -59,7 +114,20 @@ def test_a_predictor_that_is_right_agrees_with_the_paper() -> None:
         "hidden.1", 20, 10, run.layers[0].steps, run.layers[0].spectra, {"algorithm1": right}
     )
     found = fig2.numbers([made.training("fig2-quick", layer)], None)
-    assert verdicts(fig2.points(found)) == ["agrees", "agrees", "differs", "agrees"]
+    # it never is 1 % off: that is no evidence of when deviations start
+    assert verdicts(fig2.points(found)) == ["agrees", "agrees", "undecided", "agrees"]
+
+
+def test_what_is_left_of_a_deviation_proves_no_cause() -> None:
+    found = fig2.numbers([made.fig2()], None)
+    found["scores"]["subspace"]["mean_error"] = 0.9 * found["scores"]["algorithm1"]["mean_error"]
+    assert fig2.points(found)[4].verdict == "undecided"
+
+
+def test_lower_modes_that_do_not_rise_are_no_rise_to_predict() -> None:
+    found = fig2.numbers([made.fig2()], None)
+    found["scores"]["algorithm1"]["rise"][-1] = 0.0
+    assert fig2.points(found)[1].verdict == "undecided"
 
 
 def test_tails_are_fitted_where_there_are_points_enough() -> None:
@@ -77,6 +145,42 @@ def test_counts_of_a_poisson_law() -> None:
     assert fig3.count_p_value(3, 3.0) == pytest.approx(1.0)
     assert fig3.count_p_value(20, 1e-3) < 1e-12
     assert fig3.count_p_value(0, 20.0) < 1e-7
+
+
+def tails_of(**changes: Any) -> dict[str, Any]:
+    """Figure 3's numbers with one layer, its fits or printed law changed."""
+    found = fig3.numbers([made.fig3("fig3-mlp-quick", "hidden.1", outliers=14)], None)
+    (one,) = found["runs"][0]["layers"].values()
+    for key, value in changes.items():
+        part = one["printed"] if key in one["printed"] else one["fits"] if key in one["fits"] else one
+        part[key] = value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("changes", "point", "said"),
+    [
+        ({"ks": 0.1, "ks_p_value": 0.9}, 0, "undecided"),  # 14 points cannot show a distance below 0.25
+        ({"ks": 0.1, "ks_p_value": 0.9, "outliers": 300}, 0, "agrees"),
+        ({"ks": 0.6, "ks_p_value": 0.01}, 0, "differs"),
+        ({"ks": None, "ks_p_value": None}, 0, "differs"),
+        ({"expected": 2.0, "count_p_value": 1e-3}, 1, "agrees"),
+        ({"expected": 200.0, "count_p_value": 1e-3}, 1, "differs"),
+        ({"expected": 10.0, "count_p_value": 0.4}, 1, "undecided"),
+        ({"best": "exponential", "rivals": ["truncated_gamma"], "gamma_p_value": 0.5}, 2, "agrees"),
+        ({"best": "exponential", "rivals": ["power_law"], "gamma_p_value": 0.5}, 2, "undecided"),
+        ({"best": "exponential", "rivals": [], "gamma_p_value": 0.01}, 2, "differs"),
+        ({"best": "power_law", "rivals": [], "extensions": [], "gamma_p_value": 0.5}, 2, "differs"),
+        ({"best": "power_law", "rivals": []}, 3, "agrees"),
+        ({"best": "power_law", "rivals": ["lognormal"]}, 3, "undecided"),
+        ({"best": "lognormal", "rivals": ["power_law"]}, 3, "undecided"),
+        ({"best": "lognormal", "rivals": []}, 3, "differs"),
+    ],
+)
+def test_a_law_that_is_not_refuted_is_not_thereby_right(
+    changes: dict[str, Any], point: int, said: str
+) -> None:
+    assert fig3.points(tails_of(**changes))[point].verdict == said
 
 
 def test_without_a_tail_nothing_is_decided() -> None:
@@ -105,16 +209,65 @@ def test_parts_are_those_of_proposition_6_9() -> None:
 
 
 def test_isotropic_noise_alone_gives_a_correlation_that_grows_with_its_size() -> None:
-    found = fig4.numbers([made.fig4()], None)
+    # so many that the variance of one mode is known to 25 %
+    found = fig4.numbers([made.fig4(batches=120)], None)
     curve = [one["correlation"] for one in found["layers"]["hidden.1"]["isotropic"]]
     assert abs(curve[0]) < 0.2
     assert curve[-1] > 0.2
     points = fig4.points(found)
     assert points[2].verdict == "differs"
-    # the noise was isotropic: no direction stands out, and nothing needs explaining
-    assert [points[3].verdict, points[4].verdict] == ["differs", "differs"]
+    # the noise was isotropic: no direction stands out, and both kinds of noise explain what is seen
+    assert [points[3].verdict, points[4].verdict] == ["differs", "undecided"]
     profile = found["layers"]["hidden.1"]["noise_profile"]
-    assert np.mean(profile) == pytest.approx(1, abs=0.25)  # 30 batches of 12 modes: standard error 0.075
+    assert np.mean(profile) == pytest.approx(1, abs=0.15)  # 120 batches of 12 modes: standard error 0.037
+
+
+def verdict_on_one_layer(point: int, **changes: Any) -> str:
+    """Figure 4's point over one layer, of numbers that are made up."""
+    one = {
+        "printed": {"dominance": 2.0, "mean_correlation": 0.6, "correlation_error": 0.01},
+        "exact": {"dominance": 2.0},
+        "noise_profile": [9.0, 1.0, 1.0, 1.0],
+        "steps": list(range(100)),
+        "k": 4,
+        "isotropic": [{"correlation": 0.0, "error": 0.01}],
+        "isotropic_here": {"correlation": 0.0, "error": 0.01},
+        "anisotropic_here": {"correlation": 0.6, "error": 0.01},
+    }
+    for path, value in changes.items():
+        *parents, leaf = path.split("__")
+        node: Any = one
+        for parent in parents:
+            node = node[-1] if parent == "last" else node[parent]
+        node[leaf] = value
+    return fig4.points({"layers": {"head": one}})[point].verdict
+
+
+@pytest.mark.parametrize(
+    ("point", "changes", "said"),
+    [
+        (0, {}, "agrees"),
+        (0, {"printed__dominance": 0.5}, "differs"),
+        (0, {"printed__dominance": None}, "undecided"),
+        (1, {}, "agrees"),
+        (1, {"printed__correlation_error": 0.1}, "undecided"),
+        (1, {"printed__mean_correlation": 0.2}, "differs"),
+        (1, {"printed__mean_correlation": None, "printed__correlation_error": None}, "undecided"),
+        (2, {}, "agrees"),
+        (2, {"isotropic__last__error": 0.2}, "undecided"),  # near 0 as far as that is known: not known to be
+        (2, {"isotropic__last__correlation": 0.3}, "differs"),
+        (2, {"isotropic__last__error": None}, "undecided"),
+        (3, {}, "agrees"),
+        (3, {"steps": [1, 2]}, "undecided"),
+        (3, {"noise_profile": [1.0, 1.0, 1.0, 1.0]}, "differs"),
+        (4, {}, "agrees"),
+        (4, {"isotropic_here__error": 0.3}, "undecided"),
+        (4, {"anisotropic_here__correlation": 0.1}, "differs"),
+        (4, {"anisotropic_here__error": None}, "undecided"),
+    ],
+)
+def test_errors_decide_what_figure_4_can_tell(point: int, changes: dict[str, Any], said: str) -> None:
+    assert verdict_on_one_layer(point, **changes) == said
 
 
 def test_slopes_of_a_power_law_and_the_rate_where_it_ends() -> None:
@@ -129,7 +282,40 @@ def test_slopes_of_a_power_law_and_the_rate_where_it_ends() -> None:
     assert (grows.verdict, printed.verdict, falls.verdict) == ("agrees", "differs", "differs")
     assert "did not finish at 9" in falls.found
     assert "head beyond 0.1" in falls.found
-    assert steepest.verdict in ("agrees", "differs")
+    assert steepest.verdict == "agrees"  # on linear axes: one power for all, and here a factor of two
+
+
+def spreads(lines: dict[str, float], *, noise: float, seeds: int = 3) -> list[Point]:
+    """Figure 5 where the spread of each matrix is a power of the rate, another one with each seed."""
+    rng, points = np.random.default_rng(0), []
+    for seed in range(seeds):
+        powers = {name: slope + noise * rng.standard_normal() for name, slope in lines.items()}
+        for rate in RATES:
+            spread = {name: (rate / RATES[0]) ** power for name, power in powers.items()}
+            points.append(made.point(rate, seed, "finished", 200, spread))
+    sweep = Sweep(field="learning_rate", points=points, slopes=[], critical={})
+    return fig5.points(fig5.numbers([RunResult("fig5", made.fig5().spec, sweep=sweep)], None))
+
+
+STEEP = {"blocks.0.up": 0.2, "blocks.0.down": 0.5, "head": 0.1}
+MIXED = {"blocks.0.up": 0.5, "blocks.0.down": -0.2, "head": 0.6}
+FALLING = {"blocks.0.up": -0.5, "blocks.0.down": -0.2, "head": -0.1}
+
+
+@pytest.mark.parametrize(
+    ("lines", "noise", "seeds", "said"),
+    [
+        (STEEP, 0.01, 3, ["agrees", "agrees", "differs", "agrees", "differs"]),
+        (STEEP, 0.5, 3, ["undecided"] * 5),
+        (STEEP, 0.01, 1, ["undecided"] * 5),
+        (MIXED, 0.01, 3, ["differs", "differs", "differs", "differs", "differs"]),
+        (FALLING, 0.01, 3, ["differs", "differs", "differs", "agrees", "agrees"]),
+    ],
+)
+def test_intervals_over_seeds_decide_what_figure_5_can_tell(
+    lines: dict[str, float], noise: float, seeds: int, said: list[str]
+) -> None:
+    assert verdicts(spreads(lines, noise=noise, seeds=seeds)) == said
 
 
 def test_the_papers_slope_is_recognised() -> None:

@@ -41,7 +41,8 @@ def test_forces_explain_what_training_did(client: Client, trained: Run) -> None:
     observed = np.diff(values[:, :4].astype(float), axis=0)
     np.testing.assert_allclose(forces.observed, observed, atol=1e-6)
     parts = [
-        np.array(getattr(forces, name), dtype=float) for name in ("drift", "noise", "repulsion", "remainder")
+        np.array(getattr(forces, name), dtype=float)
+        for name in ("drift", "noise", "repulsion", "turning", "remainder")
     ]
     np.testing.assert_allclose(sum(parts), observed, atol=1e-6)
     # first order explains most of it, momentum and weight decay included

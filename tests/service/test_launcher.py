@@ -66,6 +66,8 @@ def test_stopping_leaves_no_process_and_starting_again_goes_on(tmp_path: Path) -
         assert client.wait(running.id, timeout=90).status is RunStatus.finished
         assert client.wait(queued.id, timeout=60).status is RunStatus.finished
         assert client.run(running.id).attempt == 2
+        (note,) = client.run(running.id).notes
+        assert int(note.removeprefix("attempt 2 goes on after step ")) >= 10
         assert client.spectra(running.id, "head")[0].tolist() == list(range(1501))
         assert len(client.runs()) == 2
     stack.stop(signal.SIGTERM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -74,6 +75,11 @@ def test_a_run_is_recorded_at_every_step(client: Client, finished: Run) -> None:
     assert (finished.step, finished.attempt) == (40, 1)
     assert finished.device is not None
     assert finished.versions["torch"].startswith("2.")
+    assert len(finished.provenance["sha256"]) == 64
+    assert finished.provenance["licence"] == "CC BY-SA 3.0"
+    assert finished.memory is not None
+    assert 0 < finished.memory.needed < finished.memory.free <= finished.memory.total
+    assert finished.notes == []
     layers = client.layers(finished.id)
     assert [layer.name for layer in layers] == ["hidden.0", "hidden.1", "head"]
     for layer in layers:
@@ -124,9 +130,13 @@ def test_cuda_without_cuda_fails_with_a_reason(client: Client) -> None:
     assert "'cuda' is not available" in str(run.error)
 
 
-def test_a_worker_killed_outright_leaves_a_run_that_restarts_clean(client: Client, service: Stack) -> None:
-    run = client.submit({**QUICK, "batches": 400})
-    until(lambda: client.run(run.id).step > 20)
+def test_a_worker_killed_outright_leaves_a_run_that_goes_on_bit_for_bit(
+    client: Client, service: Stack
+) -> None:
+    spec = {**QUICK, "batches": 400, "momentum": 0.5, "spectra": "adaptive"}
+    undisturbed = client.wait(client.submit(spec).id, timeout=120)
+    run = client.submit(spec)
+    until(lambda: any((service.home / "checkpoints" / run.id).glob("*.pt")))
     assert service.process is not None
     for process in psutil.Process(service.process.pid).children(recursive=True):
         if "-m worker" in " ".join(process.cmdline()):
@@ -134,7 +144,20 @@ def test_a_worker_killed_outright_leaves_a_run_that_restarts_clean(client: Clien
     ended = client.wait(run.id, timeout=90)
     assert ended.status is RunStatus.finished, ended.error
     assert ended.attempt >= 2
-    assert client.spectra(run.id, "head")[0].tolist() == list(range(401))
+    assert re.fullmatch(r"attempt \d goes on after step [1-9]\d*", ended.notes[-1])
+    assert not (service.home / "checkpoints" / run.id).exists()
+    for layer in client.layers(undisturbed.id):
+        steps, values = client.spectra(run.id, layer.name)
+        assert steps.tolist() == list(range(401))
+        np.testing.assert_array_equal(values, client.spectra(undisturbed.id, layer.name)[1])
+        for predictor in undisturbed.spec.predictors:
+            expected = client.trajectory(undisturbed.id, layer.name, predictor)[1]
+            np.testing.assert_array_equal(client.trajectory(run.id, layer.name, predictor)[1], expected)
+        assert client.laws(run.id, layer.name) == client.laws(undisturbed.id, layer.name)
+        assert client.noise(run.id, layer.name) == client.noise(undisturbed.id, layer.name)
+    found, expected = client.metrics(run.id).values, client.metrics(undisturbed.id).values
+    assert found["loss"] == expected["loss"]
+    assert found["test_accuracy"] == expected["test_accuracy"]
 
 
 def test_two_runs_of_one_seed_are_bit_identical(client: Client, finished: Run) -> None:
@@ -228,8 +251,11 @@ class TestCommandLine:
     def test_runs_and_show(self, run, finished: Run) -> None:  # type: ignore[no-untyped-def]
         assert finished.id in run("runs", "--limit", "50")
         said = run("show", finished.id)
-        for part in ("quick", "hidden.0", "head", "finished", "40/40", "test_accuracy 0."):
+        for part in ("quick", "hidden.0", "head", "finished", "40/40", "test_accuracy 0.", "torch 2."):
             assert part in said
+        assert finished.provenance["sha256"] in said.replace("\n", "")
+        recorded = json.loads(run("show", finished.id, "--json"))["run"]
+        assert recorded["provenance"] == finished.provenance
 
     def test_export_in_every_format(self, run, client: Client, finished: Run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
         steps, values = client.spectra(finished.id, "head")

@@ -15,29 +15,77 @@ M, N, K = 12, 7, 3
 FORMS = ("exact", "as_printed")
 
 
-def walk(size: float, *, batches: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Spectra (batches + 1, N) and updates along the modes (batches, K) of W under random steps of a size."""
+def walk(size: float, *, batches: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Spectra (batches + 1, N) of W under random steps; updates along the modes before and after each."""
     rng = np.random.default_rng(seed)
     W = rng.standard_normal((M, N))
-    spectra, updates = [np.linalg.svd(W, compute_uv=False)], []
+    spectra, updates, turned = [np.linalg.svd(W, compute_uv=False)], [], []
     for _ in range(batches):
-        U, _, Vh = np.linalg.svd(W, full_matrices=False)
         G = size * rng.standard_normal((M, N))
-        updates.append(np.diag(U.T @ G @ Vh.T)[:K])
+        updates.append(along(W, G))
         W = W + G
+        turned.append(along(W, G))
         spectra.append(np.linalg.svd(W, compute_uv=False))
-    return np.array(spectra), np.array(updates)
+    return np.array(spectra), np.array(updates), np.array(turned)
+
+
+def along(W: np.ndarray, G: np.ndarray) -> np.ndarray:
+    """u_k^T G v_k of the first K modes of W."""
+    U, _, Vh = np.linalg.svd(W, full_matrices=False)
+    return np.diag(U.T @ G @ Vh.T)[:K]
 
 
 def parts(size: float, **arguments: object) -> Forces:
-    spectra, updates = walk(size)
-    return forces(spectra, updates, np.full(len(updates), size**2 / 2), m=M, **arguments)  # type: ignore[arg-type]
+    spectra, updates, turned = walk(size)
+    strength = np.full(len(updates), size**2 / 2)
+    return forces(spectra, updates, strength, m=M, turned=turned, **arguments)  # type: ignore[arg-type]
 
 
 def test_the_parts_add_up_to_the_observed_change() -> None:
     seen = parts(0.01)
-    total = seen.drift + seen.noise + seen.repulsion + seen.remainder
+    total = seen.drift + seen.noise + seen.repulsion + seen.turning + seen.remainder
     np.testing.assert_allclose(total, seen.observed, rtol=0, atol=1e-14)
+
+
+def test_where_turning_is_not_known_the_remainder_holds_it() -> None:
+    spectra, updates, turned = walk(0.01)
+    strength = np.full(len(updates), 1e-4)
+    whole = forces(spectra, updates, strength, m=M, turned=turned)
+    turned[2] = np.nan
+    for known, unknown in ((turned, [2]), (None, range(len(updates)))):
+        part = forces(spectra, updates, strength, m=M, turned=known)
+        assert np.flatnonzero(np.isnan(part.turning).all(axis=1)).tolist() == list(unknown)
+        np.testing.assert_allclose(
+            np.nan_to_num(part.turning) + part.remainder, whole.turning + whole.remainder, atol=1e-15
+        )
+
+
+def test_with_the_modes_after_the_batch_what_is_left_is_of_third_order() -> None:
+    """Halving G leaves an eighth: the mean of start and end is the trapezoidal rule along W + t G."""
+    W, G = (np.random.default_rng(seed).standard_normal((M, N)) for seed in (0, 1))
+    sigma, left = np.linalg.svd(W, compute_uv=False), []
+    for size in (1e-3, 5e-4):
+        step = size * G
+        after = np.linalg.svd(W + step, compute_uv=False)
+        seen = forces([sigma, after], [along(W, step)], [1e-9], m=M, turned=[along(W + step, step)])
+        left.append(seen.remainder)
+    np.testing.assert_allclose(left[0] / left[1], 8.0, rtol=0.05)
+
+
+def test_turning_vanishes_on_average_over_noise() -> None:
+    """Its mean is the repulsion, which is taken off: 4,000 steps from one W, five standard errors."""
+    rng, size = np.random.default_rng(5), 0.02
+    W = np.diag([5.0, 3.5, 2.0, 1.0])[:, :3]
+    sigma, seen = np.linalg.svd(W, compute_uv=False), []
+    for _ in range(4_000):
+        G = size * rng.standard_normal(W.shape)
+        after = np.linalg.svd(W + G, compute_uv=False)
+        seen.append(
+            forces([sigma, after], [along(W, G)], [size**2 / 2], m=4, turned=[along(W + G, G)]).turning[0]
+        )
+    turning = np.array(seen)
+    error = turning.std(axis=0) / np.sqrt(len(turning))
+    assert (np.abs(turning.mean(axis=0)) < 5 * error).all()
 
 
 def test_what_is_left_is_of_second_order() -> None:
@@ -77,13 +125,13 @@ def test_over_noise_nothing_is_left_on_average() -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_top_of_the_laplacian(form: str) -> None:
-    spectra, _ = walk(0.3)
+    spectra, _, _ = walk(0.3)
     expected = laplacian(spectra, m=M, form=form)[:, :K]  # type: ignore[arg-type]
     np.testing.assert_allclose(top_laplacian(spectra, k=K, m=M, form=form), expected, rtol=1e-12)  # type: ignore[arg-type]
 
 
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    spectra, _ = walk(0.3)
+    spectra, _, _ = walk(0.3)
     whole = top_laplacian(spectra, k=K, m=M, form="exact")
     monkeypatch.setattr("sigmascope.theory.forces.BLOCK", 2 * K * N)
     np.testing.assert_array_equal(top_laplacian(spectra, k=K, m=M, form="exact"), whole)
@@ -100,7 +148,7 @@ def test_drift_looks_back_only() -> None:
 
 
 def test_earlier_updates_reach_the_drift() -> None:
-    spectra, updates = walk(0.01)
+    spectra, updates, _ = walk(0.01)
     strength = np.full(len(updates), 0.01)
     whole = forces(spectra, updates, strength, m=M)
     late = forces(spectra[2:], updates[2:], strength[2:], m=M, earlier=updates[:2])

@@ -24,12 +24,12 @@ from hypothesis import strategies as st
 
 import worker.datasets.builtin
 from sigmascope.errors import InvalidValueError, NotFoundError
-from worker.datasets import cifar, idx
+from worker.datasets import cifar
 from worker.datasets.catalogue import IMAGES, OFFLINE, TEXTS, load, load_images, load_text
-from worker.datasets.cifar import CIFAR10, CifarSet, load_cifar, parse_cifar
+from worker.datasets.cifar import CIFAR10, CIFAR100, Batch, CifarSet, load_cifar, parse_cifar
 from worker.datasets.download import Published
 from worker.datasets.files import Content, DataFiles
-from worker.datasets.idx import MNIST, IdxSet, load_idx, parse_idx
+from worker.datasets.idx import FASHION_MNIST, MNIST, IdxSet, load_idx, parse_idx
 from worker.datasets.images import Images, batch_indices
 from worker.datasets.images import load as load_offline
 from worker.datasets.sampling import evenly_spaced
@@ -108,7 +108,8 @@ def test_the_standard_library_is_a_text() -> None:
 @pytest.mark.parametrize("name", OFFLINE)
 def test_the_defaults_need_neither_files_nor_a_network(name: str) -> None:
     data = load(name, context=32)
-    assert set(data.provenance) == {"source", "sha256", "licence"}
+    assert set(data.provenance) == {"source", "extent", "sha256", "licence"}
+    assert any(character.isdigit() for character in data.provenance["extent"])
     check_interface(data)
 
 
@@ -234,8 +235,12 @@ def small_mnist() -> dict[str, bytes]:
 
 def small_set(contents: dict[str, bytes], **changes: object) -> IdxSet:
     """An IDX set with the checksums of ``contents``, gzipped without a time stamp."""
-    md5 = {name: hashlib.md5(zipped(data)).hexdigest() for name, data in contents.items()}  # noqa: S324
-    return replace(MNIST, md5=md5, content_md5={}, **changes)  # type: ignore[arg-type]
+    packed = {name: zipped(data) for name, data in contents.items()}
+    return replace(MNIST, md5=md5(packed), content_md5=md5(contents), **changes)  # type: ignore[arg-type]
+
+
+def md5(contents: dict[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.md5(data).hexdigest() for name, data in contents.items()}  # noqa: S324
 
 
 def zipped(data: bytes) -> bytes:
@@ -299,16 +304,29 @@ def test_a_cut_or_flipped_gzip_stream(tmp_path: Path) -> None:
 
 def test_a_flipped_pixel_is_seen_by_the_published_checksum(tmp_path: Path) -> None:
     contents = small_mnist()
-    content_md5 = {name: hashlib.md5(data).hexdigest() for name, data in contents.items()}  # noqa: S324
-    source = replace(small_set(contents), content_md5=content_md5)
-    good = contents[NAMES[0]]
-    write(tmp_path / "mnist", contents)
-    load_idx(source, DataFiles(data_dir=tmp_path))
-    write(tmp_path / "mnist", {NAMES[0]: good[:-1] + bytes([good[-1] ^ 1])})
-    with pytest.raises(
-        InvalidValueError, match=rf"corrupt: expected MD5 {content_md5[NAMES[0]]}.*, found \w+;"
-    ):
-        load_idx(source, DataFiles(data_dir=tmp_path))
+    source, good = small_set(contents), contents[NAMES[0]]
+    expected = rf"corrupt: expected MD5 {source.content_md5[NAMES[0]]}.*, found \w+;"
+    for ending in ("", ".gz"):
+        packed = {name + ending: data for name, data in contents.items()}
+        folder = tmp_path / f"data{ending}"
+        write(folder / "mnist", packed)
+        load_idx(source, DataFiles(data_dir=folder))
+        write(folder / "mnist", {NAMES[0] + ending: good[:-1] + bytes([good[-1] ^ 1])})
+        with pytest.raises(InvalidValueError, match=expected):
+            load_idx(source, DataFiles(data_dir=folder))
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_digits_in_the_folder_of_clothes_are_refused(tmp_path: Path, ending: str) -> None:
+    (tmp_path / FASHION_MNIST.folder).mkdir()
+    digits = real("mnist").data_dir
+    assert digits
+    for name in NAMES:
+        packed = (digits / "mnist" / f"{name}.gz").read_bytes()
+        path = tmp_path / FASHION_MNIST.folder / f"{name}{ending}"
+        path.write_bytes(packed if ending else gzip.decompress(packed))
+    with pytest.raises(InvalidValueError, match=r"train-images.* is corrupt: expected MD5 f4a8.*fetch it"):
+        load_images("fashion-mnist", DataFiles(data_dir=tmp_path))
 
 
 @given(st.binary(max_size=64), st.sampled_from([1, 3]))
@@ -339,12 +357,79 @@ def test_cifar_planes_become_channels() -> None:
     assert [set(plane.ravel().tolist()) for plane in pixels[0]] == [{1}, {2}, {3}]
 
 
-def test_any_number_of_batches_is_a_data_set(tmp_path: Path) -> None:
-    folder = tmp_path / "cifar-10"
+def small_cifar(folder: Path, *, ending: str = "") -> CifarSet:
+    """All official files of a small CIFAR-10, written to ``folder``; the set that they are."""
+    names = [batch.name for batch in (*CIFAR10.train, CIFAR10.test)]
+    contents = {name: cifar_bytes(10 + seed, seed=seed) for seed, name in enumerate(names)}
+    write(folder, {name + ending: data for name, data in contents.items()})
+    *train, test = (
+        Batch(name, len(data) // 3073, hashlib.sha1(data).hexdigest())  # noqa: S324
+        for name, data in contents.items()
+    )
+    return replace(CIFAR10, train=tuple(train), test=test)
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("name", CIFAR10.folders)
+def test_the_official_cifar_files_plain_or_gzipped(tmp_path: Path, name: str, ending: str) -> None:
+    source = small_cifar(tmp_path / name, ending=ending)
+    # what is whole comes before a part
+    write(tmp_path / CIFAR10.subset, {"data_batch_1.bin": b"no", "test_batch.bin": b"no"})
+    data = load_cifar(source, DataFiles(data_dir=tmp_path))
+    assert (data.sample_count, len(data.test_x)) == (10 + 11 + 12 + 13 + 14, 15)
+    assert data.provenance["extent"] == "60 training and 15 test images"
+    assert f"{name}/data_batch_5.bin{ending}" in data.provenance["source"]
+    check_interface(data)
+
+
+def test_official_names_stand_for_whole_files(tmp_path: Path) -> None:
+    folder, files = tmp_path / "cifar-10-batches-bin", DataFiles(data_dir=tmp_path)
+    source = small_cifar(folder)
+    first = (folder / "data_batch_1.bin").read_bytes()
+
+    def refused(data: bytes, message: str) -> None:
+        write(folder, {"data_batch_1.bin": data})
+        with pytest.raises(InvalidValueError, match=message) as caught:
+            load_cifar(source, files)
+        assert "fetch it again" in str(caught.value)
+
+    short = r"data_batch_1.bin is truncated or corrupt: expected 30730 bytes, 10 images, found "
+    refused(first[:-3073], rf"{short}27657; .* call the folder cifar-10-subset")
+    refused(first[:-5], rf"{short}30725")
+    refused(b"", rf"{short}0")
+    sha1 = source.train[0].sha1
+    refused(bytes(len(first)), rf"data_batch_1.bin is corrupt: expected SHA1 {sha1}.*, found \w+")
+    refused(first[:-1] + bytes([first[-1] ^ 1]), rf"corrupt: expected SHA1 {sha1}")
+    # damage is not passed over for a part of the data, nor for a download
+    write(tmp_path / CIFAR10.subset, {"data_batch_1.bin": first, "test_batch.bin": first})
+    refused(first[:-5], rf"{short}30725")
+
+
+def test_official_files_come_all_together(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar-10-batches-bin"
+    source = small_cifar(folder)
+    for name in ("data_batch_2.bin", "test_batch.bin"):
+        (folder / name).unlink()
+    message = rf"{folder} lacks data_batch_2.bin, test_batch.bin: put them there.*cifar-10-subset"
+    with pytest.raises(NotFoundError, match=message):
+        load_cifar(source, DataFiles(data_dir=tmp_path, cache_dir=tmp_path / "cache"))
+
+
+def test_the_published_lengths_and_checksums() -> None:
+    # "each file should be exactly 30730000 bytes long": the publisher's page
+    assert {batch.images * 3073 for batch in (*CIFAR10.train, CIFAR10.test)} == {30_730_000}
+    assert [batch.images for batch in (*CIFAR100.train, CIFAR100.test)] == [50_000, 10_000]
+    found = {batch.sha1 for one in (CIFAR10, CIFAR100) for batch in (*one.train, one.test)}
+    assert {len(found), *map(len, found)} == {8, 40}
+
+
+def test_any_number_of_batches_is_a_subset(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar-10-subset"
     write(folder, {"data_batch_2.bin": cifar_bytes(12), "test_batch.bin.gz": cifar_bytes(11, seed=1)})
     files = DataFiles(data_dir=tmp_path)
     data = load_images("cifar10", files)
     assert (data.sample_count, len(data.test_x), data.image_shape) == (12, 11, (3, 32, 32))
+    assert data.provenance["extent"] == "a subset: 12 training and 11 test images"
     check_interface(data)
     write(folder, {"data_batch_5.bin.gz": cifar_bytes(3, seed=2)})
     more = load_images("cifar10", files)
@@ -355,31 +440,47 @@ def test_any_number_of_batches_is_a_data_set(tmp_path: Path) -> None:
 
 
 def test_each_channel_is_standardised_by_its_own_constants(tmp_path: Path) -> None:
-    raw = cifar_bytes(2)
-    write(tmp_path / "cifar-10", {"data_batch_1.bin": raw, "test_batch.bin": cifar_bytes(1)})
+    raw = cifar_bytes(10)
+    write(tmp_path / "cifar-10-subset", {"data_batch_1.bin": raw, "test_batch.bin": cifar_bytes(10, seed=1)})
     data = load_images("cifar10", DataFiles(data_dir=tmp_path))
-    planes = np.frombuffer(raw, np.uint8).reshape(2, 3073)[:, 1:].reshape(2, 3, 1024) / 255
+    planes = np.frombuffer(raw, np.uint8).reshape(10, 3073)[:, 1:].reshape(10, 3, 1024) / 255
     expected = (planes - np.array(CIFAR10.mean)[:, None]) / np.array(CIFAR10.std)[:, None]
     # float32 arithmetic: three roundings of numbers below 3
-    assert np.abs(data.train_x.numpy() - expected.reshape(2, -1)).max() < 1e-6
+    assert np.abs(data.train_x.numpy() - expected.reshape(10, -1)).max() < 1e-6
 
 
-def test_damaged_cifar_files(tmp_path: Path) -> None:
-    folder, files = tmp_path / "cifar-10", DataFiles(data_dir=tmp_path)
-    write(folder, {"data_batch_1.bin": cifar_bytes(3)[:-5], "test_batch.bin": cifar_bytes(2)})
-    with pytest.raises(InvalidValueError, match=r"data_batch_1.bin is truncated: .*3073 bytes.*found 9214"):
-        load_images("cifar10", files)
-    write(folder, {"data_batch_1.bin": b""})
-    with pytest.raises(InvalidValueError, match=r"data_batch_1.bin is truncated: .*found 0"):
-        load_images("cifar10", files)
-    write(folder, {"data_batch_1.bin": b"\x0a" + cifar_bytes(1)[1:]})
-    with pytest.raises(InvalidValueError, match=r"data_batch_1.bin is corrupt: .*below 10, found 10"):
-        load_images("cifar10", files)
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        (cifar_bytes(10)[:-5], cifar_bytes(10), r"data_batch_1.bin is truncated: .*3073 bytes.*found 30725"),
+        (b"", cifar_bytes(10), "data_batch_1.bin is truncated: .*found 0"),
+        (
+            b"\x0a" + cifar_bytes(10)[1:],
+            cifar_bytes(10),
+            "data_batch_1.bin is corrupt: .*below 10, found 10",
+        ),
+        (
+            bytes(30730),
+            cifar_bytes(10),
+            "data_batch_1.bin is corrupt: 10 of 10 images hold nothing but zeros",
+        ),
+        (cifar_bytes(20), cifar_bytes(12)[:-6146] + bytes(6146), "test_batch.bin is corrupt: 2 of 12 images"),
+        (cifar_bytes(8), cifar_bytes(10), r"data_batch_1.bin is no subset .* 2 have no image \(8, 9\)"),
+        (cifar_bytes(10), cifar_bytes(2), r"test_batch.bin .* 8 have no image \(2, 3, 4, 5, 6, ...\)"),
+    ],
+)
+def test_damaged_cifar_files(tmp_path: Path, train: bytes, test: bytes, message: str) -> None:
+    write(tmp_path / "cifar-10-subset", {"data_batch_1.bin": train, "test_batch.bin": test})
+    with pytest.raises(InvalidValueError, match=message):
+        load_images("cifar10", DataFiles(data_dir=tmp_path))
 
 
-def test_a_folder_without_its_test_split_is_missing(tmp_path: Path) -> None:
-    write(tmp_path / "cifar-10", {"data_batch_1.bin": cifar_bytes(3)})
-    with pytest.raises(NotFoundError, match=r"data_batch_1.bin \(with test_batch.bin\) is missing"):
+@pytest.mark.parametrize(
+    ("there", "absent"), [("data_batch_1.bin", "test_batch.bin"), ("test_batch.bin", "data_batch_1.bin or ")]
+)
+def test_a_folder_that_has_one_split_alone(tmp_path: Path, there: str, absent: str) -> None:
+    write(tmp_path / "cifar-10-subset", {there: cifar_bytes(10)})
+    with pytest.raises(NotFoundError, match=f"{tmp_path}/cifar-10-subset lacks {absent}.*put it there"):
         load_images("cifar10", DataFiles(data_dir=tmp_path))
 
 
@@ -479,11 +580,11 @@ def archived(host: Host, contents: dict[str, bytes]) -> CifarSet:
 
 def test_the_cifar_archive(host: Host, tmp_path: Path) -> None:
     inside = f"{CIFAR10.inside}/"
-    batches = {f"{inside}{name}": cifar_bytes(4, seed=seed) for seed, name in enumerate(CIFAR10.train)}
+    batches = {f"{inside}{batch.name}": cifar_bytes(4, seed=seed) for seed, batch in enumerate(CIFAR10.train)}
     # archives hold other things too, and may not keep the order
     contents = {
         f"{inside}readme.html": b"hello",
-        f"{inside}{CIFAR10.test}": cifar_bytes(10, seed=9),
+        f"{inside}{CIFAR10.test.name}": cifar_bytes(10, seed=9),
     } | batches
     data = load_cifar(archived(host, contents), DataFiles(cache_dir=tmp_path / "cache"))
     assert (data.sample_count, len(data.test_x)) == (20, 10)
@@ -550,8 +651,15 @@ def test_shakespeare(tmp_path: Path) -> None:
 
 
 def test_the_published_checksums_are_well_formed() -> None:
-    sums = [*idx.MNIST.md5.values(), *idx.FASHION_MNIST.md5.values(), *idx.MNIST.content_md5.values()]
-    assert len(set(sums)) == 12
+    for source in (MNIST, FASHION_MNIST):
+        assert set(source.md5) == set(source.content_md5) == set(NAMES)
+    sums = {
+        *MNIST.md5.values(),
+        *MNIST.content_md5.values(),
+        *FASHION_MNIST.md5.values(),
+        *FASHION_MNIST.content_md5.values(),
+    }
+    assert len(sums) == 16
     assert {len(md5) for md5 in sums} == {32}
-    for source in (cifar.CIFAR10, cifar.CIFAR100):
-        assert len(source.archive.checksum) == len("md5:") + 32
+    for archived in (CIFAR10, CIFAR100):
+        assert len(archived.archive.checksum) == len("md5:") + 32

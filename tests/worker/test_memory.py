@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from backend.storage.results import Window
 from sigmascope.amounts import in_bytes
 from sigmascope.errors import OutOfMemoryError
 from sigmascope.schemas import TrainSpec
-from worker import jobs, training
+from worker import jobs, memory, training
 from worker.memory import host_memory, memory_explained
 
 CPU = torch.device("cpu")
@@ -48,6 +49,19 @@ def test_other_errors_pass() -> None:
 def test_the_hosts_memory() -> None:
     free, total = host_memory()
     assert 0 < free <= total
+
+
+def test_a_containers_limit_is_its_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    limit, use = tmp_path / "memory.max", tmp_path / "memory.current"
+    monkeypatch.setattr(memory, "CGROUPS", ((str(limit), str(use), "inactive_file"),))
+    of_machine = memory._machine_memory()[1]
+    assert host_memory()[1] == of_machine
+    use.write_text(f"{2**26}\n")
+    (tmp_path / "memory.stat").write_text(f"anon {2**25}\ninactive_file {2**24}\n")
+    limit.write_text("max\n")
+    assert host_memory()[1] == of_machine
+    limit.write_text(f"{2**27}\n")
+    assert host_memory() == (2**27 - 2**26 + 2**24, 2**27)
 
 
 @pytest.mark.parametrize(

@@ -177,15 +177,15 @@ def test_a_vit_sees_every_patch_and_knows_where_it_was() -> None:
 
 
 def test_bad_sizes() -> None:
-    with pytest.raises(InvalidValueError, match="width 256 is not divisible by 3 heads"):
+    with pytest.raises(InvalidValueError, match="width 256 is not divisible by 3 heads; choose 2, 4 or 8"):
         vit(heads=3)
-    with pytest.raises(InvalidValueError, match="width 100 is not divisible by 8 heads"):
+    with pytest.raises(InvalidValueError, match="width 100 is not divisible by 8 heads; choose 4, 5 or 10"):
         gpt(width=100, heads=8)
     with pytest.raises(InvalidValueError, match="not divisible by 0 heads"):
         gpt(heads=0)
-    with pytest.raises(InvalidValueError, match=r"28 x 28 pixels .* patches of 8 x 8"):
+    with pytest.raises(InvalidValueError, match=r"28 x 28 pixels .* patches of 8 x 8; choose 4, 7 or 14"):
         vit(patch=8)
-    with pytest.raises(InvalidValueError, match=r"1 x 256 pixels .* patches of 7 x 7"):
+    with pytest.raises(InvalidValueError, match=r"1 x 256 pixels .* patches of 7 x 7; choose 1$"):
         vit(image_shape=(1, 1, 256))
     with pytest.raises(InvalidValueError, match="patches of 0 x 0"):
         vit(patch=0)

@@ -13,7 +13,7 @@ from sigmascope.errors import InvalidValueError
 from worker.datasets.cifar import CIFAR10, CIFAR100, load_cifar
 from worker.datasets.files import DataFiles, sha256
 from worker.datasets.idx import CLASSES, FASHION_MNIST, MNIST, load_idx
-from worker.datasets.images import Images, standardised
+from worker.datasets.images import Images, counted, standardised
 from worker.datasets.python_stdlib import python_stdlib
 from worker.datasets.shakespeare import shakespeare
 from worker.datasets.teacher import Teacher, gaussian_teacher
@@ -84,6 +84,7 @@ def _builtin() -> Images:
         )
     provenance = {
         "source": "12,000 images of MNIST that ship with sigmascope",
+        "extent": f"a subset: {counted(train, test)}",
         "sha256": sha256([raw]),
         "licence": MNIST.licence,
     }

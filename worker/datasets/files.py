@@ -86,12 +86,14 @@ def read(path: Path, *, remedy: str) -> Content:
         raise InvalidValueError(f"{path} cannot be read: {error}; {remedy}") from error
 
 
-def check_content(content: Content, *, md5: str, remedy: str) -> None:
-    """InvalidValueError when the unpacked bytes are not the published ones."""
-    found = hashlib.md5(content.data, usedforsecurity=False).hexdigest()
-    if found != md5:
+def check_content(content: Content, checksum: str, *, remedy: str) -> None:
+    """InvalidValueError unless the unpacked bytes have the published ``md5:...`` or ``sha1:...``."""
+    kind, _, expected = checksum.partition(":")
+    found = hashlib.new(kind, content.data, usedforsecurity=False).hexdigest()
+    if found != expected:
         raise InvalidValueError(
-            f"{content.source} is corrupt: expected MD5 {md5} of its content, found {found}; {remedy}"
+            f"{content.source} is corrupt: expected {kind.upper()} {expected} of its content, found {found}; "
+            f"{remedy}"
         )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from worker.datasets.sampling import batch_indices, evenly_spaced
 
-__all__ = ["Images", "RawSplit", "batch_indices", "load", "standardised"]
+__all__ = ["Images", "RawSplit", "batch_indices", "counted", "load", "standardised"]
 
 # pixels (images, C, H, W) and labels (images,)
 RawSplit = tuple[NDArray[np.uint8], NDArray[np.uint8]]
@@ -77,6 +77,11 @@ def load(name: str) -> Images:
     from worker.datasets import catalogue
 
     return catalogue.load_images(name)
+
+
+def counted(train: RawSplit, test: RawSplit) -> str:
+    """``60,000 training and 10,000 test images``."""
+    return f"{len(train[1]):,} training and {len(test[1]):,} test images"
 
 
 def standardised(

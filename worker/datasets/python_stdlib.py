@@ -49,6 +49,7 @@ def python_stdlib(*, context: int) -> Text:
     text = "\n".join(_source(folder / f"{module}.py") for module in MODULES)
     provenance = {
         "source": f"standard library of Python {platform.python_version()}: {', '.join(MODULES)}",
+        "extent": f"{len(text):,} characters",
         "sha256": sha256([text.encode("ascii")]),
         "licence": "PSF-2.0",
     }

@@ -34,7 +34,12 @@ def shakespeare(files: DataFiles, *, context: int) -> Text:
             f"{content.source} is truncated or corrupt: expected {LENGTH} bytes with SHA-256 {SHA256}, found "
             f"{len(content.data)} with {found}; {_REMEDY}"
         )
-    provenance = {"source": content.source, "sha256": found, "licence": "public domain"}
+    provenance = {
+        "source": content.source,
+        "extent": f"{LENGTH:,} characters",
+        "sha256": found,
+        "licence": "public domain",
+    }
     return from_string(content.data.decode("ascii"), context=context, provenance=provenance)
 
 

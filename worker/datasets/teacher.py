@@ -40,6 +40,7 @@ def gaussian_teacher(teacher: Teacher) -> Images:
         image_shape=(1, 1, teacher.features),
         provenance={
             "source": f"drawn: Gaussian teacher with {parameters}",
+            "extent": f"{teacher.train:,} training and {teacher.test:,} test vectors",
             "sha256": sha256([x.numpy().tobytes(), y.numpy().tobytes()]),
             "licence": "none needed",
         },

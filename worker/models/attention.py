@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
+from sigmascope.divisors import nearest_divisors
 from sigmascope.errors import InvalidValueError
 from worker.models.initial import linear
 
@@ -64,7 +65,8 @@ class Block(nn.Module):
         super().__init__()
         if heads < 1 or width % heads:
             raise InvalidValueError(
-                f"width {width} is not divisible by {heads} heads; choose a number of heads that divides it"
+                f"width {width} is not divisible by {heads} heads; choose "
+                f"{nearest_divisors(width, heads, most=width)}"
             )
         self.heads, self.attend = heads, attend
         inner, residual, wide = initial.inner, initial.residual, ratio * width

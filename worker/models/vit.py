@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
+from sigmascope.divisors import nearest_divisors
 from sigmascope.errors import InvalidValueError
 from worker.models.attention import Block, Initial, everywhere
 from worker.models.initial import gaussian, inverse_root, linear
@@ -80,8 +83,9 @@ class Vit(nn.Module):
 
 def _check_patch(image_shape: tuple[int, int, int], patch: int) -> None:
     _, height, across = image_shape
+    both = math.gcd(height, across)
     if patch < 1 or height % patch or across % patch:
         raise InvalidValueError(
             f"an image of {height} x {across} pixels is not divisible into patches of {patch} x {patch}; "
-            "choose a patch that divides both sides"
+            f"choose {nearest_divisors(both, patch, most=both)}"
         )

@@ -99,7 +99,7 @@
       return this.run !== null && FINAL.has(this.run.status);
     }
 
-    /* A run whose worker died starts again as another attempt, without what it had recorded: then all is
+    /* A run whose worker died goes on as another attempt, from its last checkpoint or from the start: then all is
        forgotten, and the answer is true. */
     async updateRun() {
       const run = await json(this.base);

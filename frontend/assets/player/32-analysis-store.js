@@ -2,7 +2,7 @@
 "use strict";
 (function (app) {
   const { json, Refusal } = app.requests;
-  const PARTS = ["observed", "drift", "noise", "repulsion", "repulsion_as_printed", "remainder"];
+  const PARTS = ["observed", "drift", "noise", "repulsion", "repulsion_as_printed", "turning", "remainder"];
   // steps a request: no answer much above a megabyte
   const CHUNK = 4000;
   const OTHERS_MS = 3000;
@@ -61,7 +61,7 @@
     }
 
     columns(answer) {
-      return Object.fromEntries(PARTS.map((part) => [part, answer[part]]));
+      return Object.fromEntries([...PARTS, "anisotropy"].map((name) => [name, answer[name]]));
     }
   }
 

@@ -10,6 +10,7 @@
     noise: "noise",
     repulsion: "repulsion",
     repulsion_as_printed: "as printed",
+    turning: "turning",
     remainder: "remainder",
   };
   const TITLES = { sum: "σ<sub>k</sub> moved by", batch: "σ<sub>k</sub>, change a batch" };
@@ -144,10 +145,24 @@
       const sigma = `σ${app.numbers.subscript(this.mode + 1)}`;
       const parts =
         `drift has moved ${sigma} by ${signed(of("drift"))}, noise by ${signed(of("noise"))}, ` +
-        `repulsion by ${signed(of("repulsion"))} (as printed: ${signed(of("repulsion_as_printed"))}); ` +
+        `repulsion by ${signed(of("repulsion"))} (as printed: ${signed(of("repulsion_as_printed"))})` +
+        `${this.readTurning(of("turning"), row)}; ` +
         `what is left is ${signed(of("remainder"))}, together ${signed(of("observed"))}`;
       const when = this.view === "sum" ? `At step ${step}` : `In batch ${step}`;
-      return `${when} ${parts}.${this.readGaps(row)}${this.readStride()}`;
+      return `${when} ${parts}.${this.readAnisotropy(row)}${this.readGaps(row)}${this.readStride()}`;
+    }
+
+    /* Where per-sample gradients were not measured, nothing is said. */
+    readAnisotropy(row) {
+      const strength = this.table.columns.anisotropy?.[row]?.[this.mode];
+      if (!known(strength)) return "";
+      return ` Noise along this mode has ${app.numbers.significant(strength, 2)} times the variance of an average direction.`;
+    }
+
+    /* Runs from before it was recorded have none. */
+    readTurning(moved, row) {
+      const seen = this.view === "sum" ? this.table.columns.turning.slice(0, row + 1) : [this.table.columns.turning[row]];
+      return seen.some((values) => known(values[this.mode])) ? `, turning by ${signed(moved)}` : "";
     }
 
     /* Where values coincide, repulsion has no number. */
