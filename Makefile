@@ -14,10 +14,10 @@ up: $(VENV)/server
 	@exec $(BIN)/sigmascope up --home .sigmascope --port $(PORT)
 
 test: $(VENV)/test $(VENV)/browser
-	@# what needs the started product runs beside what does not, on one thread each: more would wait for each other
+	@# two halves side by side, on one thread each: more would wait for each other
 	@export OMP_NUM_THREADS=1; $(BIN)/python -m pytest tests/browser tests/service & \
-	product=$$!; $(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/service -p no:cacheprovider; \
-	rest=$$?; wait $$product && exit $$rest
+	half=$$!; $(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/service -p no:cacheprovider; \
+	rest=$$?; wait $$half && exit $$rest
 
 check: $(VENV)/test
 	$(BIN)/ruff format --check .

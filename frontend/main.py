@@ -22,11 +22,11 @@ from frontend.pages import forecast, run, runs, sweep, system, theory
 ASSETS = Path(__file__).parent / "assets"
 # name, address, and the addresses of which the link is marked as current
 PAGES = (
-    ("Runs", "/", re.compile(r"|/|/runs/.*")),
+    ("Runs", "/", re.compile(r"|/|/(runs|sweeps)/.*")),
     ("Theory", "/theory", re.compile(r"/theory/?")),
     ("System", "/system", re.compile(r"/system/?")),
 )
-RUN_ADDRESS = re.compile(r"/runs/(?P<run_id>[^/]+)/?")
+RUN_ADDRESS = re.compile(r"/(?:runs|sweeps)/(?P<run_id>[^/]+)/?")
 
 # The theme is set before anything is painted: no flash of the wrong one.
 INDEX = """<!DOCTYPE html>

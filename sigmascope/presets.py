@@ -220,7 +220,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "seeds": (0, 1, 2),
         },
         "quick": {
-            "base": {**QUICK_VIT, "batches": 40, "warmup": 0},
+            "base": {**QUICK_VIT, "batches": 25, "warmup": 0},
             "values": (0.001, 0.1, 0.5),
             "seeds": (0, 1),
         },

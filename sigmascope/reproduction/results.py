@@ -97,8 +97,7 @@ def read(client: Client, run: Run, preset: str, needs: frozenset[Need]) -> RunRe
 
 def provenance(run: Run) -> dict[str, str]:
     """What is recorded of a run's data, without the place on its machine where they lay."""
-    recorded: Mapping[str, str] = getattr(run, "provenance", {})
-    return {key: text for key, text in recorded.items() if key != "source"}
+    return {key: text for key, text in run.provenance.items() if key != "source"}
 
 
 def read_layer(client: Client, run_id: str, layer: Layer, needs: frozenset[Need]) -> LayerResult:

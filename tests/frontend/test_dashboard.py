@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI, Response
 
 from frontend import plotly_script
-from frontend.main import _links, create_dashboard
+from frontend.main import RUN_ADDRESS, _links, create_dashboard
 from frontend.standalone import Settings, create_app
 
 
@@ -126,3 +126,10 @@ async def test_a_backend_that_is_down_is_said_by_name() -> None:
         answer = await client.get("/api/v1/runs")
         assert answer.status_code == 502
         assert "http://backend" in answer.json()["detail"]
+
+
+def test_a_sweep_has_an_address_of_its_name_too() -> None:
+    for address in ("/runs/abc", "/sweeps/abc/"):
+        found = RUN_ADDRESS.fullmatch(address)
+        assert found is not None
+        assert found["run_id"] == "abc"

@@ -144,10 +144,9 @@
       const of = this.view === "sum" ? (part) => this.sums[part][row] : (part) => this.table.columns[part][row][this.mode];
       const sigma = `σ${app.numbers.subscript(this.mode + 1)}`;
       const parts =
-        `drift has moved ${sigma} by ${signed(of("drift"))}, noise by ${signed(of("noise"))}, ` +
-        `repulsion by ${signed(of("repulsion"))} (as printed: ${signed(of("repulsion_as_printed"))})` +
-        `${this.readTurning(of("turning"), row)}; ` +
-        `what is left is ${signed(of("remainder"))}, together ${signed(of("observed"))}`;
+        `drift has moved ${sigma} by ${signed(of("drift"))}, noise ${signed(of("noise"))}, ` +
+        `repulsion ${signed(of("repulsion"))} (as printed ${signed(of("repulsion_as_printed"))})` +
+        `${this.readTurning(of("turning"), row)}, the remainder ${signed(of("remainder"))}; together ${signed(of("observed"))}`;
       const when = this.view === "sum" ? `At step ${step}` : `In batch ${step}`;
       return `${when} ${parts}.${this.readAnisotropy(row)}${this.readGaps(row)}${this.readStride()}`;
     }
@@ -156,13 +155,13 @@
     readAnisotropy(row) {
       const strength = this.table.columns.anisotropy?.[row]?.[this.mode];
       if (!known(strength)) return "";
-      return ` Noise along this mode has ${app.numbers.significant(strength, 2)} times the variance of an average direction.`;
+      return ` Its noise is ${app.numbers.significant(strength, 2)} times isotropic.`;
     }
 
     /* Runs from before it was recorded have none. */
     readTurning(moved, row) {
       const seen = this.view === "sum" ? this.table.columns.turning.slice(0, row + 1) : [this.table.columns.turning[row]];
-      return seen.some((values) => known(values[this.mode])) ? `, turning by ${signed(moved)}` : "";
+      return seen.some((values) => known(values[this.mode])) ? `, turning ${signed(moved)}` : "";
     }
 
     /* Where values coincide, repulsion has no number. */

@@ -37,3 +37,22 @@ def test_a_figure_is_made_from_a_run_of_the_service_and_again_from_its_numbers(
     assert json.loads((out / "fig2.json").read_text())["numbers"]["layer"] == "hidden.0"
     with pytest.raises(ServiceError, match=f"run {other.id} .* is cancelled; a figure needs it finished"):
         runner.invoke(cli.app, [*common, "--run", other.id], catch_exceptions=False)
+
+
+def test_the_small_figures_are_judged_from_runs_of_the_service(service: Stack, tmp_path: Path) -> None:
+    """Every statement gets a verdict, from numbers that are all there; a run says what its data were."""
+    names = ("fig1", "fig3", "fig4", "fig5")
+    result = CliRunner().invoke(
+        cli.app,
+        ["reproduce", *names, "--quick", "--out", str(tmp_path), "--server", service.url],
+        catch_exceptions=False,
+    )
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{name}.{ending}" for name in names for ending in ("png", "svg", "csv", "json")
+    }
+    for name in names:
+        told = json.loads((tmp_path / f"{name}.json").read_text())
+        assert told["points"]
+        assert {one["verdict"] for one in told["points"]} <= {"agrees", "differs", "undecided"}
+        assert all(run["data"]["sha256"] for run in told["runs"])
