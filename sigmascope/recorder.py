@@ -14,7 +14,6 @@ from torch import nn
 
 from sigmascope.errors import InvalidValueError
 from sigmascope.gradient_noise import GradientNoiseMeter
-from sigmascope.prediction.products import times
 from sigmascope.prediction.registry import DEFAULT_PREDICTORS
 from sigmascope.prediction.subspace import Modes
 from sigmascope.prediction.update import WeightChange, measured_update, planned_updates
@@ -23,6 +22,7 @@ from sigmascope.sinks import Sink
 from sigmascope.spectra.exact import Spectrum
 from sigmascope.spectra.matrices import WeightMatrix, weight_matrices
 from sigmascope.spectra.orientation import tall
+from sigmascope.spectra.products import times
 from sigmascope.spectra.reader import SpectraReader
 from sigmascope.theory.law_fit import LawFit, fit_laws
 from sigmascope.trackers import Trackers

@@ -13,8 +13,8 @@ from sigmascope.prediction.predictor import (
     require_positive_k,
     weight_change,
 )
-from sigmascope.prediction.products import times
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
+from sigmascope.spectra.products import times
 
 # Values this many roundings of the largest apart are tied.
 _TIED = 16

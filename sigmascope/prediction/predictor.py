@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -110,7 +111,8 @@ def weight_change(G: torch.Tensor, *, shape: torch.Size | None, dtype: torch.dty
 
 def require_finite(product: torch.Tensor, *, name: str) -> None:
     """Raise NumericalError unless every entry of ``product`` (a product with G) is finite."""
-    if not bool(torch.isfinite(product).all()):
+    # a sum is finite of finite numbers alone, but may overflow on its own: the cheapest look at all
+    if not math.isfinite(float(product.sum())) and not bool(torch.isfinite(product).all()):
         raise NumericalError(
             f"{name}: the weight change holds NaN or infinity; lower the learning rate, and start() anew"
         )

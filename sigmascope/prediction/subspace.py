@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,21 +10,18 @@ import torch
 
 from sigmascope.errors import InvalidValueError
 from sigmascope.prediction.predictor import (
-    descending_on_cpu,
     initial_matrix,
     require_finite,
     require_positive_k,
     weight_change,
 )
-from sigmascope.prediction.products import times
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
+from sigmascope.spectra.products import times
 
 # Below this share of the largest, the last tracked value counts as zero: R would be near singular.
 _NEGLIGIBLE = 1e-3
-# Below this share of its length, what a vector has outside the span is rounding.
-_ROUNDING = 1e-4
 # A state's tensors by name; the attributes are the same with an underscore.
-_TENSORS = ("W", "basis", "other", "R", "ritz", "source", "trial", "product", "above")
+_TENSORS = ("W", "trial", "product", "carried")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class Subspace:
     are exact. b is there for the batch whose gradient is out of line: V, settled on the weights before it,
     does not know its directions, and first-order perturbation turns v_i outside the span by G^T u_i / sigma_i
     first of all. A batch's gradient is nearly of rank one, so one vector holds most of that part. It comes
-    from a power iteration of its own, G^T a with a the direction on the other side of the batch before.
+    from a power iteration of its own: b is what G^T a has outside the span of V, a the b of the other side.
 
     The vectors follow directions that leave the initial span, and errors do not add up, since every batch
     looks at the whole W_t again. Cost a batch: O(mnp) for the product, mn for the sum and for b, and
@@ -93,16 +91,11 @@ class Subspace:
         self.half_steps = half_steps
         self._shape: torch.Size | None = None
         self._W = torch.empty(0, 0)
-        self._basis = torch.empty(0, 0)  # V or Q: the tracked vectors to be multiplied next
-        self._other = torch.empty(0, 0)  # those on the other side, one half step older
-        self._R = torch.empty(0, 0)  # its upper triangle; what is below is never read
-        self._above = torch.empty(0, 0)  # 1 on and above the diagonal: a product, since triu is slow
-        self._source = torch.empty(0)  # a: the direction of the last G, on the side of ``_other``
-        self._basis_is_right = True
-        self._trial = torch.empty(0, 0)  # X of the last half step, (side of X, p)
+        self._trial = torch.empty(0, 0)  # X of the last half step, (side of X, p), orthonormal
         self._product = torch.empty(0, 0)  # its image W X or W^T X, (other side, p)
+        self._carried = torch.empty(0, 0)  # Q R of the last half step, (other side, t)
         self._trial_is_right = True
-        self._ritz = torch.empty(0)
+        self._ritz: list[float] = []  # (p,) descending
         self._modes: Modes | None = None  # of the latest step, once asked for
 
     @torch.no_grad()
@@ -111,18 +104,14 @@ class Subspace:
         self._modes = None
         W = initial_matrix(W0, self.k)  # (m, n)
         p = min(self.k + self.oversample, W.shape[1])
-        tracked = self._tracked(p, n=W.shape[1])
         U, sigma, Vh = torch.linalg.svd(W, full_matrices=False)
         # A contiguous copy of our own: the caller's weights go on changing.
         self._W = W.clone(memory_format=torch.contiguous_format)
-        self._basis = Vh[:tracked].T.clone()  # (n, t)
-        self._other = U[:, :tracked].clone()  # (m, t)
-        self._R = torch.diag(sigma[:tracked])  # W^T U = V diag(sigma)
-        self._source = U[:, 0].clone()
-        self._basis_is_right = self._trial_is_right = True
-        self._trial, self._product = Vh[:p].T.clone(), U[:, :p] * sigma[:p]
-        self._ritz = sigma[:p].clone()
-        self._above = torch.ones_like(self._W[:p, :p]).triu()
+        self._trial_is_right = p == W.shape[1]  # where it stays: see step
+        near, far = (Vh.T, U) if self._trial_is_right else (U, Vh.T)
+        self._trial, self._product = near[:, :p].clone(), far[:, :p] * sigma[:p]
+        self._carried = self._product[:, : self._tracked(p, n=W.shape[1])].clone()
+        self._ritz = sigma[:p].tolist()
         self._shape = W0.shape
 
     def _tracked(self, p: int, *, n: int) -> int:
@@ -138,55 +127,49 @@ class Subspace:
             self._W.add_(G, alpha=scale)
             self._product = self._W @ self._trial
         else:
-            trial = self._with_direction_of(G)  # before the sum, while the caches still hold G
+            trial, R = self._orthonormal(G)  # before the sum, while the caches still hold G
             self._W.add_(G, alpha=scale)
             momentum = self._momentum()
-            self._half_step(trial, momentum)
+            self._half_step(trial, R, momentum)
             for _ in range(self.half_steps - 1):
-                self._half_step(self._with_direction_of(G), momentum)
-        R = torch.geqrf(self._product).a[: self._above.shape[0]] * self._above
-        require_finite(R, name=self.name)
-        self._ritz = torch.linalg.svdvals(R)
+                self._half_step(*self._orthonormal(G), momentum)
+        self._ritz = _singular_values(self._product, name=self.name)
 
-    def _half_step(self, trial: torch.Tensor, momentum: float) -> None:
-        """Multiply ``trial``, [V, b], by W (or its transpose) and carry V to the other side."""
-        right = self._basis_is_right
-        self._trial, self._trial_is_right = trial, right
-        self._product = times(self._W if right else self._W.T, trial)
-        carried = self._product[:, : self._basis.shape[1]]
+    def _orthonormal(self, G: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The next X = [V, b], V R what was carried, and R, of which what is below the diagonal is not set.
+
+        By Householder's reflections: orthonormal even where W loses rank and R turns singular, or where ``G``
+        adds nothing. In two parts, as torch.linalg.qr does it, since solve_triangular needs no triu of R.
+        """
+        tracked, p = self._carried.shape[1], self._trial.shape[1]
+        columns = self._carried
+        if tracked < p:
+            columns = G.new_empty(p, len(self._carried)).T  # by columns, as LAPACK wants them
+            columns[:, :tracked] = self._carried
+            columns[:, tracked] = (G if self._trial_is_right else G.T) @ self._trial[:, tracked]
+        reflectors, tau = torch.geqrf(columns)
+        return torch.linalg.householder_product(reflectors, tau), reflectors[:tracked, :tracked]
+
+    def _half_step(self, trial: torch.Tensor, R: torch.Tensor, momentum: float) -> None:
+        """Multiply ``trial`` by W (or its transpose) and carry V to the other side."""
+        tracked = len(R)
+        older = self._trial[:, :tracked]
+        self._trial, self._trial_is_right = trial, not self._trial_is_right
+        self._product = times(self._W if self._trial_is_right else self._W.T, trial)
+        self._carried = self._product[:, :tracked]
         if momentum > 0.0:
-            older = torch.linalg.solve_triangular(self._R, self._other, upper=True, left=False)
-            carried = torch.add(carried, older, alpha=-momentum)
-        self._other = self._basis
-        # Householder QR: the basis stays orthonormal even where W loses rank and R turns singular. In two
-        # parts, as torch.linalg.qr does it; what geqrf leaves below the triangle, solve_triangular skips.
-        reflectors, tau = torch.geqrf(carried)
-        self._basis = torch.linalg.householder_product(reflectors, tau)
-        self._R = reflectors[: carried.shape[1]].clone()
-        self._basis_is_right = not right
-
-    def _with_direction_of(self, G: torch.Tensor) -> torch.Tensor:
-        """[V, b], b what ``G`` towards the side of V adds to the span of V; 0 if nothing."""
-        V = self._basis
-        if V.shape[1] == self._trial.shape[1]:
-            return V
-        direction = (G.T if self._basis_is_right else G) @ self._source
-        length = float(torch.linalg.vector_norm(direction))
-        # A change of zero has no direction: a vector of V's is then as good a start for the next one.
-        self._source = direction / length if length > 0.0 else V[:, 0].clone()
-        # by columns, as V lies in memory: side by side they would be copied number by number
-        return torch.cat([V.T, _outside(V, self._source)[None, :]]).T
+            older = torch.linalg.solve_triangular(R, older, upper=True, left=False)
+            self._carried = torch.add(self._carried, older, alpha=-momentum)
 
     def _momentum(self) -> float:
         """The c of the class: (sigma_t / 2)^2 by the last Ritz value; 0 where W has lost rank."""
-        tracked = self._basis.shape[1]
-        largest, smallest = self._ritz[[0, tracked - 1]].tolist()
-        return (smallest / 2) ** 2 if smallest > _NEGLIGIBLE * largest else 0.0
+        smallest = self._ritz[self._carried.shape[1] - 1]
+        return (smallest / 2) ** 2 if smallest > _NEGLIGIBLE * self._ritz[0] else 0.0
 
     @property
     def singular_values(self) -> torch.Tensor:
         """(k,) float32 on the CPU, descending. See Predictor."""
-        return descending_on_cpu(None if self._shape is None else self._ritz[: self.k])
+        return self._values(self.k)
 
     @property
     def ritz_values(self) -> torch.Tensor:
@@ -194,8 +177,12 @@ class Subspace:
 
         Never above the true values; beyond k they lag behind, the last ones most.
         """
-        kept = max(self.k, self._basis.shape[1])
-        return descending_on_cpu(None if self._shape is None else self._ritz[:kept])
+        return self._values(self._carried.shape[1])
+
+    def _values(self, count: int) -> torch.Tensor:
+        if self._shape is None:
+            raise InvalidValueError("no singular values before start(): call start(W0) first")
+        return torch.tensor(self._ritz[:count], dtype=torch.float32)
 
     @torch.no_grad()
     def modes(self) -> Modes:
@@ -221,17 +208,18 @@ class Subspace:
 
     def state_dict(self) -> State:
         """See Predictor. It holds W_t, so it is of the size of the weights."""
-        sides = {"basis_is_right": self._basis_is_right, "trial_is_right": self._trial_is_right}
         tensors = {name: getattr(self, f"_{name}") for name in _TENSORS}
-        return saved(self._settings(), tensors) | sides | {"shape": as_list(self._shape)}
+        tensors["ritz"] = torch.tensor(self._ritz, dtype=torch.float64)
+        own = {"trial_is_right": self._trial_is_right, "shape": as_list(self._shape)}
+        return saved(self._settings(), tensors) | own
 
     def load_state_dict(self, state: Mapping[str, Entry]) -> None:
         """See Predictor."""
         own = restored(state, settings=self._settings())
-        self._modes = None
         tensors = {f"_{name}": tensor_of(own, name) for name in _TENSORS}
-        self._shape = shape_of(own)
-        self._basis_is_right, self._trial_is_right = bool(own["basis_is_right"]), bool(own["trial_is_right"])
+        ritz = tensor_of(own, "ritz").tolist()
+        self._shape, self._trial_is_right = shape_of(own), bool(own["trial_is_right"])
+        self._ritz, self._modes = ritz, None
         for attribute, tensor in tensors.items():
             setattr(self, attribute, tensor)
 
@@ -244,14 +232,19 @@ class Subspace:
         }
 
 
-def _outside(V: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
-    """The unit vector along what the unit ``vector`` has outside the span of V; 0 if that is rounding.
+def _singular_values(product: torch.Tensor, *, name: str) -> list[float]:
+    """Of ``product``, which is tall, descending.
 
-    Projected twice: once leaves rounding along V, which a short remainder magnifies (Parlett 1998, 6.9).
+    Raises:
+        NumericalError: they are not finite.
     """
-    rest = torch.addmv(vector, V, V.T @ vector, alpha=-1)
-    length = float(torch.linalg.vector_norm(rest))
-    if length <= _ROUNDING:
-        return torch.zeros_like(vector)
-    rest /= length
-    return torch.addmv(rest, V, V.T @ rest, alpha=-1)
+    if product.dtype == torch.float32 and product.device.type != "mps":  # Metal has no float64
+        # What squaring loses, 1e-8 of the largest, is below the rounding of the product itself.
+        product = product.double()
+        square = product.T @ product
+        require_finite(square.trace(), name=name)
+        return [math.sqrt(max(value, 0.0)) for value in reversed(torch.linalg.eigvalsh(square).tolist())]
+    R = torch.linalg.qr(product, mode="r").R
+    require_finite(R.abs().sum(), name=name)
+    values: list[float] = torch.linalg.svdvals(R).tolist()
+    return values

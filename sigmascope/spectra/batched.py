@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,6 +12,9 @@ from sigmascope.spectra.exact import METHODS, Spectrum, bounded, check_finite, c
 from sigmascope.spectra.layer_errors import at_layer
 from sigmascope.spectra.matrices import identity
 from sigmascope.spectra.orientation import tall
+
+# up to this cost, that of 1024 x 1024, a second thread gains a tenth or less; beyond, threads to this power
+_SINGLE, _GAIN = 1024.0**3, 0.8
 
 
 @torch.no_grad()
@@ -26,9 +28,10 @@ def exact_spectra(
     """:func:`exact_spectrum` of every weight, by name, faster than one after another.
 
     On the CPU the matrices are decomposed side by side, one thread each as long as there are enough of one
-    size (:func:`rounds`): LAPACK's reduction to tridiagonal form gains little from a second thread, and a
-    batched call of torch is a loop. On a GPU those of equal shape go into one batched call, and results move
-    to the CPU once a shape. A weight that stands under several names is decomposed once.
+    size (:func:`rounds`): LAPACK's reduction to tridiagonal form gains little from a second thread before the
+    matrix outgrows the caches, and a batched call of torch is a loop. On a GPU those of equal shape go into
+    one batched call, and results move to the CPU once a shape. A weight that stands under several names is
+    decomposed once.
 
     Raises:
         InvalidValueError: as :func:`exact_spectrum`; where it is about a weight, the message names it.
@@ -62,16 +65,23 @@ def rounds(costs: Mapping[str, float], *, threads: int) -> list[tuple[list[str],
     """What is decomposed side by side, one round after the other, and with how many threads each.
 
     The most costly go first. So many as there are threads start together, unless the first would then be
-    waited for longer than it takes to do them in turn with all threads: a decomposition gains about the
-    square root of their number. Rounds of one thread each are one round, in which whoever is done goes on.
+    waited for longer than it takes to do them in turn with all threads. What gains nothing by a second thread
+    has one, if it is not the only one. Rounds of one thread each are one round, in which whoever is done goes
+    on.
+
+    Args:
+        costs: m n^2 by name.
+        threads: at most at work.
     """
     waiting = sorted(costs, key=lambda name: -costs[name])
     plan: list[tuple[list[str], int]] = []
     while waiting:
         group = waiting[:threads]
         share = threads // len(group)
-        in_turn = sum(costs[name] for name in group) / math.sqrt(threads)
-        if in_turn < costs[group[0]] / math.sqrt(share):
+        in_turn = sum(costs[name] for name in group) / threads**_GAIN
+        if costs[group[0]] <= _SINGLE and len(costs) > 1:
+            share = 1
+        elif in_turn < costs[group[0]] / share**_GAIN:
             group, share = group[:1], threads
         waiting = waiting[len(group) :]
         if plan and plan[-1][1] == share == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,13 @@ from numpy.typing import NDArray
 from sigmascope.errors import InvalidValueError
 from sigmascope.spectra.exact import Spectrum, bounded, check_finite, decomposable, exact_spectrum
 from sigmascope.spectra.orientation import tall
+from sigmascope.spectra.products import times
 
-# random starts, rounds of products with W^T W on all of them, and values at the top that are exact
+# random starts, rounds of products with W^T W on all of them at most, and values at the top that are exact
 PROBES, ROUNDS, TOP = 16, 20, 5
+# rounds before the first look at what the last so many have changed in the distribution; at how many points
+# that is seen; and what is taken for nothing
+_FIRST_ROUNDS, _LAST_ROUNDS, _GLANCES, _UNCHANGED = 10, 4, 512, 0.005
 # at most, where the largest values have not settled before
 _MOST_ROUNDS = 60
 # residual |W^T W v - lambda v| / lambda at which a largest value is settled (its own error is as the square),
@@ -30,6 +35,8 @@ _ROUNDING = 1e-6
 _KEPT, _MOST_PROJECTIONS = 0.9, 6
 # up to this many values a decomposition is as fast
 _SMALL = 512
+# largest entries up to this, and from its inverse on, have squares and sums of squares well inside float32
+_SQUARABLE = 1e9
 
 
 @torch.no_grad()
@@ -48,11 +55,15 @@ def slq_spectrum(
     of their mean stand for the remaining values. What chance has left in their mean square is taken back,
     since the Frobenius norm is known.
 
+    The space stops growing once the last four rounds have changed the distribution by less than 0.005, at
+    ``rounds`` otherwise: ten or twelve are enough where the density is smooth, as that of noise with outliers
+    is.
+
     Cost: O(m n probes) for each round, instead of O(m n^2).
 
     The Kolmogorov distance to the true spectrum is about sqrt(1 / (2 n probes)) from the starts; the
-    quadrature adds 1 / (4 rounds) or less where the density is smooth, more where it spans many orders of
-    magnitude (0.07 where entries of different columns do). ``error_bound`` is their sum, in the unit of the
+    quadrature adds about what its last four rounds have changed, next to nothing where the density is smooth
+    and 0.1 or more where it spans many orders of magnitude. ``error_bound`` is their sum, in the unit of the
     values: the largest shift of an estimated value within so many places. It is an estimate.
 
     ``seed`` makes a generator of its own: the global random state is not touched. Up to 512 values are
@@ -70,36 +81,55 @@ def slq_spectrum(
     block = max(probes, 2 * top)
     if n <= max(_SMALL, 2 * block):
         return exact_spectrum(matrix)
-    check_finite(matrix)
     matrix = decomposable(matrix)
-    scale = matrix.abs().amax()
-    if float(scale) == 0.0:
-        return bounded(torch.zeros(n, dtype=matrix.dtype), "svd", matrix)
+    norm, scale = _norm(matrix), 1.0
+    if not 1 / _SQUARABLE < norm < _SQUARABLE:
+        check_finite(matrix)
+        scale = max(-float(matrix.amin()), float(matrix.amax()))
+        if scale == 0.0:
+            return bounded(torch.zeros(n, dtype=matrix.dtype), "svd", matrix)
+        matrix = matrix / scale
+        norm = _norm(matrix)
     generator = torch.Generator(device="cpu").manual_seed(seed)
     starts = torch.randn(n, block, generator=generator, dtype=matrix.dtype).to(matrix.device)
-    values, known = _estimate(matrix / scale, starts, rounds=rounds, top=top)
-    values = values * float(scale)
-    distance = math.sqrt(1 / (2 * n * block)) + 1 / (4 * rounds)
+    values, known, distance = _estimate(matrix, starts, squares=norm**2, rounds=rounds, top=top)
+    values = values * scale
     return Spectrum(values.to(matrix.dtype), "slq", _largest_shift(values[known:], math.ceil(distance * n)))
 
 
+def _norm(matrix: torch.Tensor) -> float:
+    """|W|_F; NaN or infinite where an entry is."""
+    return float(torch.linalg.vector_norm(matrix))
+
+
 def _estimate(
-    matrix: torch.Tensor, starts: torch.Tensor, *, rounds: int, top: int
-) -> tuple[torch.Tensor, int]:
-    """All values, (n,) float64 on the CPU, and how many of them, from the top, are exact."""
-    n = matrix.shape[1]
-    space = _krylov(matrix, starts, rounds=rounds, top=top)
-    squares = float(torch.linalg.vector_norm(matrix)) ** 2
-    known = space.ritz[: space.converged].sqrt()
-    rest = space.ritz[space.converged :]
-    rules = _rules(rest, space.starts[space.converged :], sigma_max=float(known[0]), steps=space.rounds)
+    matrix: torch.Tensor, starts: torch.Tensor, *, squares: float, rounds: int, top: int
+) -> tuple[torch.Tensor, int, float]:
+    """All values, (n,) float64 on the CPU; how many of them, from the top, are exact; and how far off the
+    distribution of the others may be. ``squares`` is the sum of all squared values.
+    """
+    n, block = starts.shape
+    chance = math.sqrt(1 / (2 * n * block))
+    for space in _spaces(matrix, starts, rounds=rounds, top=top):
+        known = space.ritz[: space.converged].sqrt()
+        diagonal, beside = _tridiagonal(space)
+        rules, before = (
+            _rules(diagonal[:, :steps], beside[:, :steps], sigma_max=math.sqrt(float(space.ritz[0])))
+            for steps in (space.rounds, max(space.rounds - _LAST_ROUNDS, 1))
+        )
+        glances = np.linspace(0.0, float(known[-1]), _GLANCES)
+        change = _mean_distribution(rules, glances) - _mean_distribution(before, glances)
+        changed = float(np.abs(change).max())
+        if changed < _UNCHANGED:
+            break
     points = np.linspace(0.0, float(known[-1]), _POINTS * n)
     masses = tilted(
-        np.diff(np.mean([distribution(rule, points) for rule in rules], axis=0), prepend=0.0),
+        np.diff(_mean_distribution(rules, points), prepend=0.0),
         points**2,
         mean=(squares - float(known.square().sum())) / (n - len(known)),
     )
-    return torch.cat([known, torch.from_numpy(quantiles(points, masses, n - len(known)))]), len(known)
+    rest = quantiles(points, masses, n - len(known))
+    return torch.cat([known, torch.from_numpy(rest)]), len(known), chance + changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,28 +149,36 @@ class _Space:
     rounds: int
 
 
-def _krylov(matrix: torch.Tensor, starts: torch.Tensor, *, rounds: int, top: int) -> _Space:
-    """Grown for so many ``rounds``, two at least, and on until the ``top`` values have settled."""
+def _spaces(matrix: torch.Tensor, starts: torch.Tensor, *, rounds: int, top: int) -> Iterator[_Space]:
+    """Growing, each with its ``top`` values settled; the last one after ``rounds`` or when these have."""
     n, block = starts.shape
-    rounds = max(rounds, 2)
+    last = max(rounds, 2)
     basis = newest = torch.linalg.qr(starts).Q
     images: list[torch.Tensor] = []
     for count in range(1, _MOST_ROUNDS + 1):
         image = matrix @ newest
         images.append(image)
-        newest, R = _beside(basis, matrix.mT @ image)
-        full = basis.shape[1] + block > n
-        if (count >= rounds and (count - rounds) % 4 == 0) or full:
+        newest, R = _beside(basis, times(matrix.mT, image))
+        full = basis.shape[1] + block > n or count == _MOST_ROUNDS
+        if full or _due(count, last):
             image = torch.cat(images, dim=1).double()
             ritz, vectors = (part.flip(-1) for part in torch.linalg.eigh((image.mT @ image).cpu()))
             residual = (R.double().cpu() @ vectors[-block:]).norm(dim=0)
             # no value is better than rounding makes the largest
             residual = (residual - _ROUNDING * ritz[0]).clamp(min=0.0) / ritz.clamp(min=1e-300)
             if full or _leading(residual <= _SETTLED) >= top:
-                break
+                converged = min(max(top, _leading(residual <= _REMOVED)), len(ritz) - block)
+                yield _Space(ritz.clamp(min=0.0), vectors[:block].T, converged, count)
+                if full or count >= last:
+                    return
         basis = torch.cat([basis, newest], dim=1)
-    converged = min(max(top, _leading(residual <= _REMOVED)), len(ritz) - block)
-    return _Space(ritz.clamp(min=0.0), vectors[:block].T, converged, count)
+
+
+def _due(count: int, last: int) -> bool:
+    """Whether to look at the space after ``count`` rounds: more seldom beyond the ``last``."""
+    if count < last:
+        return count >= _FIRST_ROUNDS and count % 2 == 0
+    return (count - last) % 4 == 0
 
 
 def _beside(basis: torch.Tensor, grown: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -180,13 +218,17 @@ class Rule:
     settled: NDArray[np.bool_]
 
 
-def _rules(ritz: torch.Tensor, starts: torch.Tensor, *, sigma_max: float, steps: int) -> list[Rule]:
-    """The rule that each start gives, by Lanczos on diag(``ritz``) with full reorthogonalisation."""
+def _tridiagonal(space: _Space) -> tuple[torch.Tensor, torch.Tensor]:
+    """(block, rounds) each, the diagonal and what is beside it, of what Lanczos makes of each start.
+
+    On the diagonal matrix of the ``ritz`` that have not converged, with full reorthogonalisation.
+    """
+    ritz, starts = space.ritz[space.converged :], space.starts[space.converged :]
     tiny = max(1e-14 * float(ritz[0]), 1e-150)  # below it nothing is left to go on with
     v = starts.T / starts.norm(dim=0)[:, None].clamp(min=1e-150)  # (block, N)
     basis = v[:, None, :]
     diagonal, beside = [], []
-    for _ in range(min(steps, len(ritz))):
+    for _ in range(min(space.rounds, len(ritz))):
         w = v * ritz
         diagonal.append((w * v).sum(1))
         for _ in range(2):
@@ -194,13 +236,23 @@ def _rules(ritz: torch.Tensor, starts: torch.Tensor, *, sigma_max: float, steps:
         beside.append(w.norm(dim=1))
         v = w / beside[-1][:, None].clamp(min=tiny)
         basis = torch.cat([basis, v[:, None, :]], dim=1)
-    off = torch.diag_embed(torch.stack(beside[:-1], 1), offset=1) if beside[1:] else torch.zeros(())
-    T = torch.diag_embed(torch.stack(diagonal, 1)) + off + off.mT
-    squares, vectors = torch.linalg.eigh(T)
+    return torch.stack(diagonal, 1), torch.stack(beside, 1)
+
+
+def _rules(diagonal: torch.Tensor, beside: torch.Tensor, *, sigma_max: float) -> list[Rule]:
+    """The rule of each start."""
+    off = torch.zeros_like(torch.diag_embed(diagonal))
+    off[:, :-1, 1:] = torch.diag_embed(beside[:, :-1])
+    squares, vectors = torch.linalg.eigh(torch.diag_embed(diagonal) + off + off.mT)
     sigma = squares.clamp(min=0.0).sqrt()
-    residual = beside[-1][:, None] * vectors[:, -1].abs()  # of W^T W; over sigma, that of the singular value
+    residual = beside[:, -1:] * vectors[:, -1].abs()  # of W^T W; over sigma, that of the singular value
     of_nodes = sigma, vectors[:, 0] ** 2, residual <= _STEP * sigma_max * sigma.clamp(min=1e-6 * sigma_max)
     return [Rule(*(part.numpy() for part in one)) for one in zip(*of_nodes, strict=True)]
+
+
+def _mean_distribution(rules: Sequence[Rule], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = np.mean([distribution(rule, points) for rule in rules], axis=0)
+    return mean
 
 
 def distribution(rule: Rule, points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -74,15 +74,20 @@ def test_tied_weights_are_decomposed_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_rounds_leave_no_thread_idle_for_long() -> None:
     assert rounds({}, threads=2) == []
-    assert rounds({"a": 9.0, "b": 10.0}, threads=1) == [(["b", "a"], 1)]
+    large = 2048.0**3
+    assert rounds({"a": 9 * large, "b": 10 * large}, threads=1) == [(["b", "a"], 1)]
     # three layers and a small head on two threads: the third has no company, and takes both
-    assert rounds({"h": 0.1, "a": 1.0, "b": 1.0, "c": 0.5}, threads=2) == [
+    assert rounds({"h": 1.0, "a": large, "b": large, "c": large / 2}, threads=2) == [
         (["a", "b"], 1),
         (["c"], 2),
-        (["h"], 2),
+        (["h"], 1),
     ]
-    assert rounds(dict.fromkeys("abcd", 1.0), threads=2) == [(["a", "b", "c", "d"], 1)]
-    assert rounds(dict.fromkeys("abc", 1.0), threads=16) == [(["a", "b", "c"], 5)]
+    assert rounds(dict.fromkeys("abcd", large), threads=2) == [(["a", "b", "c", "d"], 1)]
+    assert rounds(dict.fromkeys("abc", large), threads=16) == [(["a", "b", "c"], 5)]
+    # what gains nothing by a second thread has one, unless it is alone
+    small = 512.0**3
+    assert rounds({"h": 1.0, "a": small, "b": small, "c": small}, threads=2) == [(["a", "b", "c", "h"], 1)]
+    assert rounds({"a": small}, threads=2) == [(["a"], 2)]
 
 
 @pytest.fixture

@@ -51,6 +51,20 @@ def test_distribution_and_largest_values(weight: torch.Tensor) -> None:
     assert float((seen.values - truth).abs().max()) <= 2 * seen.error_bound  # an estimate
 
 
+def test_the_bound_tells_what_the_quadrature_has_left() -> None:
+    """Noise whose columns have lengths over three orders of magnitude settles slowly."""
+    lengths = torch.exp(1.5 * torch.randn(COLUMNS, generator=torch.Generator().manual_seed(5)))
+    weight = gaussian(ROWS, COLUMNS) * lengths
+    truth = torch.linalg.svdvals(weight.double())
+    early, late = slq_spectrum(weight, rounds=10), slq_spectrum(weight, rounds=30)
+    assert late.error_bound < early.error_bound
+    for seen in (early, late):
+        assert float((seen.values - truth).abs().max()) <= seen.error_bound
+    # noise alone has settled after ten rounds, and more are not made
+    few, many = (slq_spectrum(gaussian(ROWS, COLUMNS), top=1, rounds=rounds) for rounds in (20, 40))
+    assert torch.equal(few.values, many.values)
+
+
 def test_low_rank() -> None:
     weight = gaussian(ROWS, 30) @ gaussian(30, COLUMNS, seed=1)
     seen, truth = slq_spectrum(weight), torch.linalg.svdvals(weight.double())
