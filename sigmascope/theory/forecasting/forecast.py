@@ -62,7 +62,7 @@ def forecast(
 ) -> Forecast:
     """The forecast made at row ``origin`` of the history; later rows are not looked at.
 
-    ``persistence`` holds sigma(t0), ``linear`` extends a line through 100 steps, ``damped_trend`` two trends
+    ``persistence`` holds sigma(t0), ``linear`` extends a line through 100 steps, ``damped_trend`` six trends
     as far as they proved right; their bands come from their own earlier errors. ``sde`` is an ensemble of the
     paper's equation (:mod:`sigmascope.theory.forecasting.sde`) and needs ``rng``.
 

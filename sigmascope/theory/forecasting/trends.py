@@ -14,16 +14,19 @@ from sigmascope.theory.laws.law import FloatArray
 Clock = Callable[[FloatArray], FloatArray]
 
 LINEAR_WINDOW = 100
-# of the straight trend and of the one that slows down: half-lives of the weight of the past, in steps
-STRAIGHT_HALF_LIFE, SLOWING_HALF_LIFE = 20.0, 40.0
 # the slowing trend is straight in sqrt(t + OFFSET), t counted from the first step of training
 OFFSET = 20.0
-# how much of each trend is believed before any forecast could be compared with what came
-PRIOR = np.array([0.5, 0.4])
+# half-lives of the weight of the past, in steps, of the trends straight in t, of those that slow down, and of
+# the line whose level now is taken for the value without its jitter
+STRAIGHT, SLOWING, LEVEL = (5.0, 20.0, 80.0), (20.0, 80.0), 10.0
+# how much of each is believed before any forecast could be compared with what came
+PRIOR = np.array([0.1, 0.2, 0.2, 0.2, 0.2, 0.3])
 # of the comparison: half-life of about 34 steps, and the prior counts as so many comparisons
 FORGETTING, PRIOR_WEIGHT = 0.98, 400.0
-# in units of the largest value squared: where nothing moves the prior stands
-LEAST_RIDGE = 1e-30
+# a comparison counts as one over the root of what the prior was off there, and of this share of its usual
+USUAL = 0.3
+# in units of the largest value: where nothing moves the prior stands
+LEAST_ERROR, LEAST_RIDGE = 1e-15, 1e-30
 
 
 def persistence(values: FloatArray, horizon: int) -> FloatArray:
@@ -55,64 +58,88 @@ def line_weights(window: int, horizon: int) -> FloatArray:
 
 
 def damped_trend(values: FloatArray, horizon: int) -> FloatArray:
-    """sigma(t) + a straight + b slowing, the changes that two trends foresee, damped by a and b.
+    """sigma(t) and the changes that six trends foresee, each damped by a weight of its own.
 
-    Both are least-squares lines through the past, its weight halving every so many steps: one straight in t,
-    one straight in sqrt(t), as spectra grow that slow down. How far to believe each, (a, b), is learned from
-    the forecasts of the same length made earlier whose outcome is known by then: least squares over all k
-    values, drawn towards ``PRIOR``. After Gardner and McKenzie (1985), whose damping is fixed in advance.
+    Five are least-squares lines through the past, its weight halving every so many steps: straight in t, or
+    in sqrt(t), as spectra grow that slow down. The sixth is the step from sigma(t) to the line through the
+    latest steps. How far to believe each is learned from the forecasts of the same length made earlier whose
+    outcome is known by then: least squares over all k values, drawn towards ``PRIOR``. After Gardner and
+    McKenzie (1985), whose damping is fixed in advance.
     """
     steps = np.arange(len(values), dtype=np.float64)
-    straight = foreseen(values, steps, horizon, STRAIGHT_HALF_LIFE, clock=lambda t: t / 100.0)
-    slowing = foreseen(values, steps, horizon, SLOWING_HALF_LIFE, clock=lambda t: np.sqrt(t + OFFSET) / 10.0)
-    trends = np.stack([straight, slowing], axis=-1)  # (t, k, 2)
+    straight = [foreseen(values, steps, horizon, half_life, clock=_straight) for half_life in STRAIGHT]
+    slowing = [foreseen(values, steps, horizon, half_life, clock=_slowing) for half_life in SLOWING]
+    level, _ = _lines(values, _straight(steps), LEVEL)
+    trends = np.stack([*straight, *slowing, level - values], axis=-1)  # (t, k, 6)
     return np.asarray(values + np.einsum("tkp,tp->tk", trends, belief(values, trends, horizon)))
+
+
+def _straight(steps: FloatArray) -> FloatArray:
+    return steps / 100.0
+
+
+def _slowing(steps: FloatArray) -> FloatArray:
+    return np.asarray(np.sqrt(steps + OFFSET) / 10.0)
 
 
 def foreseen(
     values: FloatArray, steps: FloatArray, horizon: int, half_life: float, *, clock: Clock
 ) -> FloatArray:
     """Change over ``horizon`` by the weighted least-squares line in ``clock``; 0 for the first two steps."""
-    decay = 0.5 ** (1.0 / half_life)
     x = clock(steps)
-    ahead = clock(steps + horizon) - x
+    _, slope = _lines(values, x, half_life)
+    return np.asarray(slope * (clock(steps + horizon) - x)[:, None])
+
+
+def _lines(values: FloatArray, x: FloatArray, half_life: float) -> tuple[FloatArray, FloatArray]:
+    """(t, k) each: level at x(t) and slope of the line through what is known by t, later steps weighing more.
+
+    The values themselves and 0 where there is no line yet.
+    """
+    decay = 0.5 ** (1.0 / half_life)
 
     def weighed(series: FloatArray) -> FloatArray:
         return np.asarray(lfilter([1.0], [1.0, -decay], series, axis=0))
 
-    one, first, second = (weighed(x**power) for power in (0, 1, 2))
+    one, first, second = (weighed(x**power)[:, None] for power in (0, 1, 2))
     of_values, of_products = weighed(values), weighed(values * x[:, None])
     determinant = one * second - first**2
     usable = determinant > 1e-12 * one * second
-    slope = (one[:, None] * of_products - first[:, None] * of_values) / np.where(usable, determinant, 1.0)[
-        :, None
-    ]
-    return np.where(usable[:, None], slope * ahead[:, None], 0.0)
+    determinant = np.where(usable, determinant, 1.0)
+    slope = (one * of_products - first * of_values) / determinant
+    level = (of_values + slope * (one * x[:, None] - first)) / one
+    return np.where(usable, level, values), np.where(usable, slope, 0.0)
 
 
-def belief(values: FloatArray, trends: FloatArray, horizon: int) -> FloatArray:
-    """(t, 2): the weights (a, b) that each origin may know.
+def belief(values: FloatArray, trends: FloatArray, horizon: int, *, prior: FloatArray = PRIOR) -> FloatArray:
+    """(t, p): the weight of each of p trends that each origin may know.
 
-    (X^T X + r I) w = X^T y + r PRIOR over the earlier origins s with s + horizon <= t, their weight forgotten
-    with time; X the foreseen and y the seen changes, r = ``PRIOR_WEIGHT`` times the mean of y^2.
+    (X^T w X + r I) b = X^T w y + r prior over the earlier origins s with s + horizon <= t, which are
+    forgotten with time; X the foreseen and y the seen changes, r = ``PRIOR_WEIGHT`` times the mean of w y^2.
+    w is one over the square root of the error of the prior: halfway from least squares to least absolute
+    errors, which are not ruled by the few origins before a turn.
     """
-    t = len(values)
+    t, p = len(values), trends.shape[-1]
     known = np.arange(FEWEST, t - horizon)
     if not len(known):
-        return np.broadcast_to(PRIOR, (t, 2))
+        return np.broadcast_to(prior, (t, p))
     scale = max(float(values.max()), np.finfo(np.float64).tiny)
     X, y = trends[known] / scale, (values[known + horizon] - values[known]) / scale
 
     def forgotten(series: FloatArray) -> FloatArray:
         return np.asarray(lfilter([1.0], [1.0, -FORGETTING], series, axis=0))
 
-    gram = forgotten(np.einsum("tkp,tkq->tpq", X, X))
-    moments = forgotten(np.einsum("tkp,tk->tp", X, y))
-    squares = forgotten((y**2).sum(axis=1)) / forgotten(np.full(len(y), float(y.shape[1])))
+    count = forgotten(np.ones(len(known)))
+    error = np.abs(y - X @ prior)
+    usual = (forgotten(error.mean(axis=1)) / count)[:, None] + LEAST_ERROR
+    weight = np.sqrt(usual / (error + USUAL * usual))
+    gram = forgotten(np.einsum("tkp,tkq,tk->tpq", X, X, weight))
+    moments = forgotten(np.einsum("tkp,tk,tk->tp", X, y, weight))
+    squares = forgotten((weight * y**2).sum(axis=1)) / (count * y.shape[1])
     ridge = np.maximum(PRIOR_WEIGHT * squares, LEAST_RIDGE)
     learned = np.linalg.solve(
-        gram + ridge[:, None, None] * np.eye(2), (moments + ridge[:, None] * PRIOR)[..., None]
+        gram + ridge[:, None, None] * np.eye(p), (moments + ridge[:, None] * prior)[..., None]
     )[..., 0]
-    weights = np.broadcast_to(PRIOR, (t, 2)).copy()
+    weights = np.broadcast_to(prior, (t, p)).copy()
     weights[known + horizon] = learned
     return weights

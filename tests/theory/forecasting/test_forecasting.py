@@ -17,7 +17,7 @@ from sigmascope.theory.forecasting import (
     forecast,
     rolling_evaluation,
 )
-from sigmascope.theory.forecasting.trends import belief, damped_trend, linear
+from sigmascope.theory.forecasting.trends import belief, damped_trend, foreseen, linear
 
 TRENDS = ("persistence", "linear", "damped_trend")
 M, N, K = 24, 12, 3
@@ -94,24 +94,39 @@ def test_damping_is_learned() -> None:
     # without any trend, only noise, damping is strong
     still = 10.0 + 0.1 * np.random.default_rng(0).standard_normal((600, 4))
     trends = np.stack([np.diff(still, axis=0, prepend=still[:1])] * 2, axis=-1)
-    assert np.abs(belief(still, trends, 100)[-1]).sum() < 0.9
+    prior = np.array([0.5, 0.5])
+    assert np.abs(belief(still, trends, 100, prior=prior)[-1]).sum() < 0.9
 
 
 def test_the_weights_of_an_origin_solve_the_ridge_problem_by_hand() -> None:
-    values, horizon = walk(200), 30
+    values, horizon, prior = walk(200), 30, np.array([0.5, 0.4])
     trends = np.random.default_rng(3).standard_normal((200, K, 2))
     known = np.arange(FEWEST, 170)
-    weight = 0.98 ** (known[-1] - known)
+    y = values[known + horizon] - values[known]
+    error = np.abs(y - trends[known] @ prior)
     gram, moments, squares, total = np.zeros((2, 2)), np.zeros(2), 0.0, 0.0
-    for w, s in zip(weight, known, strict=True):
-        y = values[s + horizon] - values[s]
-        gram += w * trends[s].T @ trends[s]
-        moments += w * trends[s].T @ y
-        squares += w * (y @ y)
-        total += w * K
+    for row, s in enumerate(known):
+        forgotten = 0.98 ** (row - np.arange(row + 1))
+        usual = (forgotten @ error[: row + 1].mean(axis=1)) / forgotten.sum()
+        w = 0.98 ** (known[-1] - s) * np.sqrt(usual / (error[row] + 0.3 * usual))
+        gram += trends[s].T @ (w[:, None] * trends[s])
+        moments += trends[s].T @ (w * y[row])
+        squares += w @ y[row] ** 2
+        total += 0.98 ** (known[-1] - s) * K
     ridge = 400.0 * squares / total
-    expected = np.linalg.solve(gram + ridge * np.eye(2), moments + ridge * np.array([0.5, 0.4]))
-    np.testing.assert_allclose(belief(values, trends, horizon)[199], expected, rtol=1e-9)
+    expected = np.linalg.solve(gram + ridge * np.eye(2), moments + ridge * prior)
+    np.testing.assert_allclose(belief(values, trends, horizon, prior=prior)[199], expected, rtol=1e-9)
+
+
+def test_lines_are_weighted_least_squares() -> None:
+    """Slope and level against polyfit with the weights of a half-life."""
+    values, steps = walk(120), np.arange(120.0)
+    x = np.sqrt(steps + 20.0)
+    slope = foreseen(values, steps, 7, 15.0, clock=lambda t: np.sqrt(t + 20.0))
+    for row in (2, 30, 119):
+        weight = 0.5 ** ((row - steps[: row + 1]) / 15.0)
+        fit = np.polyfit(x[: row + 1], values[: row + 1], 1, w=np.sqrt(weight))
+        np.testing.assert_allclose(slope[row], fit[0] * (np.sqrt(row + 27.0) - x[row]), rtol=1e-7)
 
 
 @pytest.mark.parametrize("method", TRENDS)
