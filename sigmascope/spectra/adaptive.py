@@ -28,7 +28,7 @@ _GROWTH, _MEMORY = 2.0, 3
 # share of the values over which paces are averaged
 _NEIGHBOURS = 1 / 32
 # rows by which the distance is judged: all, or evenly spread ones, at least this many
-_ROWS = 128
+_ROWS = 64
 # rounding of a decomposition, relative to sigma_max: no error seen is taken to be smaller
 _ROUNDING = 1e-6
 # of a state; the attributes are the same with an underscore
@@ -47,7 +47,7 @@ class AdaptiveSpectrum:
     way is then set so that the next error should be the tolerance: errors
     have been seen to grow in proportion to the way, and the worst of three ratios counts. The distance that
     the weights have gone decides, not the number of batches, so that a jump of the learning rate or of the
-    weights is met by a decomposition at once; some hundred rows stand for all. It is Weyl's bound on the
+    weights is met by a decomposition at once; some rows stand for all. It is Weyl's bound on the
     error of every value, but a hundred times what is seen, and cannot be used to decide.
 
     The tolerance is aimed at, not guaranteed: the largest error in 400 batches of an MLP, at rates of
