@@ -129,10 +129,10 @@ class Subspace:
         else:
             trial, R = self._orthonormal(G)  # before the sum, while the caches still hold G
             self._W.add_(G, alpha=scale)
-            momentum = self._momentum()
-            self._half_step(trial, R, momentum)
+            root = self._momentum()
+            self._half_step(trial, R, root)
             for _ in range(self.half_steps - 1):
-                self._half_step(*self._orthonormal(G), momentum)
+                self._half_step(*self._orthonormal(G), root)
         self._ritz = _singular_values(self._product, name=self.name)
 
     def _orthonormal(self, G: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -150,21 +150,21 @@ class Subspace:
         reflectors, tau = torch.geqrf(columns)
         return torch.linalg.householder_product(reflectors, tau), reflectors[:tracked, :tracked]
 
-    def _half_step(self, trial: torch.Tensor, R: torch.Tensor, momentum: float) -> None:
-        """Multiply ``trial`` by W (or its transpose) and carry V to the other side."""
+    def _half_step(self, trial: torch.Tensor, R: torch.Tensor, root: float) -> None:
+        """Multiply ``trial`` by W (or its transpose) and carry V to the other side; ``root`` is that of c."""
         tracked = len(R)
         older = self._trial[:, :tracked]
         self._trial, self._trial_is_right = trial, not self._trial_is_right
         self._product = times(self._W if self._trial_is_right else self._W.T, trial)
         self._carried = self._product[:, :tracked]
-        if momentum > 0.0:
-            older = torch.linalg.solve_triangular(R, older, upper=True, left=False)
-            self._carried = torch.add(self._carried, older, alpha=-momentum)
+        if root > 0.0:  # twice the root, since c itself can leave the range of float32
+            older = torch.linalg.solve_triangular(R / root, older, upper=True, left=False)
+            self._carried = torch.add(self._carried, older, alpha=-root)
 
     def _momentum(self) -> float:
-        """The c of the class: (sigma_t / 2)^2 by the last Ritz value; 0 where W has lost rank."""
+        """The root of the class's c, sigma_t / 2 by the last Ritz value; 0 where W has lost rank."""
         smallest = self._ritz[self._carried.shape[1] - 1]
-        return (smallest / 2) ** 2 if smallest > _NEGLIGIBLE * self._ritz[0] else 0.0
+        return smallest / 2 if smallest > _NEGLIGIBLE * self._ritz[0] else 0.0
 
     @property
     def singular_values(self) -> torch.Tensor:

@@ -156,7 +156,7 @@ def _spaces(matrix: torch.Tensor, starts: torch.Tensor, *, rounds: int, top: int
     basis = newest = torch.linalg.qr(starts).Q
     images: list[torch.Tensor] = []
     for count in range(1, _MOST_ROUNDS + 1):
-        image = matrix @ newest
+        image = times(matrix, newest)
         images.append(image)
         newest, R = _beside(basis, times(matrix.mT, image))
         full = basis.shape[1] + block > n or count == _MOST_ROUNDS

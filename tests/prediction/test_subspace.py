@@ -71,6 +71,19 @@ def test_momentum_beats_the_plain_power_method(monkeypatch: pytest.MonkeyPatch) 
     assert np.abs(seen - truth).mean() < 0.5 * np.abs(plain - truth).mean()
 
 
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_tiny_and_huge_weights_are_followed_as_others(scale: float) -> None:
+    """In float32, which holds no square of theirs."""
+    W0, steps = drifting(60, 40, steps=30)
+    plain, scaled = Subspace(5), Subspace(5)
+    plain.start(torch.tensor(W0, dtype=torch.float32))
+    scaled.start(torch.tensor(scale * W0, dtype=torch.float32))
+    for G in steps:
+        plain.step(torch.tensor(G, dtype=torch.float32))
+        scaled.step(torch.tensor(scale * G, dtype=torch.float32))
+    torch.testing.assert_close(scaled.singular_values / scale, plain.singular_values, rtol=1e-5, atol=0)
+
+
 def jump(m: int, n: int, *, seed: int) -> np.ndarray:
     """A rank-one change in directions of its own, of spectral norm 0.1."""
     rng = np.random.default_rng(seed)
