@@ -29,7 +29,7 @@ import torch
 from benchmarks.report import Report, parse_args
 from sigmascope.schemas import TrainSpec
 from sigmascope.theory.forecasting import History, Score, SdeOptions, rolling_evaluation
-from sigmascope.theory.forecasting.trends import Clock, foreseen
+from sigmascope.theory.forecasting.trends import OFFSET, Clock, foreseen
 from worker.building import build_model
 from worker.datasets.catalogue import OFFLINE, load
 from worker.datasets.files import DataFiles
@@ -38,7 +38,7 @@ from worker.evaluation import loss_of
 from worker.optimisation import make_optimizer
 
 BATCHES, HORIZON, FIRST, K, LAYERS, SMALLEST = 800, 100, 200, 8, 6, 64
-CLOCKS: tuple[Clock, ...] = (lambda t: t, lambda t: np.sqrt(t + 20.0), lambda t: np.log(t + 20.0))
+CLOCKS: tuple[Clock, ...] = (lambda t: t, lambda t: np.sqrt(t + OFFSET), lambda t: np.log(t + OFFSET))
 VIT = {"kind": "vit", "width": 128, "patch": 7}
 GPT = {"kind": "gpt", "width": 128, "layers": 2, "context": 64}
 RUNS: dict[str, dict[str, object]] = {

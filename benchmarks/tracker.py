@@ -14,10 +14,10 @@ errors alone are measured, against the square roots of the Gram matrix's eigenva
                                        figure ends in _1024_k8, and _1024_k32 is its fellow
     subspace_cost_vs_algorithm1        median time of one step over that of one step of Algorithm 1
     ..._k32, cifar10_...               the same for k = 32, and on CIFAR-10
-    cifar10_best_span_max_rel_error    what one product a batch can reach there: largest error of the values
-                                       on the span of the 15 leading singular vectors of the weights before
-                                       the batch, exact, and of G times the eight exact ones of the other
-                                       side; the better side, every 10th batch
+    cifar10_best_span_max_rel_error    what one product can make of exact vectors there: largest error of the
+                                       values on the span of the 15 leading singular vectors of the weights
+                                       before the batch and of G times the eight of the other side; the
+                                       better side, every 10th batch
 
 Against size, on Gaussian n x n matrices with small changes of leading rank one: n = 512, 1024, 2048 and
 k = 8, 32, beside svdvals. The paper's section 7.1 gives a step O(k n^2), svdvals O(n^3), and the gain
@@ -130,14 +130,13 @@ def follow(
 
 def best_span_error(W: torch.Tensor, G: torch.Tensor, *, k: int = 8, tracked: int = 15) -> float:
     """See ``cifar10_best_span_max_rel_error`` in the module's docstring."""
-    W, G = W.double(), G.double()
-    U, _, Vh = torch.linalg.svd(W, full_matrices=False)
-    true = torch.linalg.svdvals(W + G)[:k]
+    G, after = G.double(), W.double() + G.double()
+    U, _, Vh = torch.linalg.svd(W.double(), full_matrices=False)
+    true = torch.linalg.svdvals(after)[:k]
     errors = []
-    for near, far, change in ((Vh.T, U, G.T), (U, Vh.T, G)):
-        X = torch.linalg.qr(torch.cat([near[:, :tracked], change @ far[:, :k]], dim=1)).Q
-        image = (W + G) @ X if near is not U else (W + G).T @ X
-        errors.append(float((torch.linalg.svdvals(image)[:k] / true - 1).abs().max()))
+    for near, far, back, forth in ((Vh.T, U, G.T, after), (U, Vh.T, G, after.T)):
+        X = torch.linalg.qr(torch.cat([near[:, :tracked], back @ far[:, :k]], dim=1)).Q
+        errors.append(float((torch.linalg.svdvals(forth @ X)[:k] / true - 1).abs().max()))
     return min(errors)
 
 

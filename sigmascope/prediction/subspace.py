@@ -10,6 +10,7 @@ import torch
 
 from sigmascope.errors import InvalidValueError
 from sigmascope.prediction.predictor import (
+    descending_on_cpu,
     initial_matrix,
     require_finite,
     require_positive_k,
@@ -157,7 +158,7 @@ class Subspace:
         self._trial, self._trial_is_right = trial, not self._trial_is_right
         self._product = times(self._W if self._trial_is_right else self._W.T, trial)
         self._carried = self._product[:, :tracked]
-        if root > 0.0:  # twice the root, since c itself can leave the range of float32
+        if root > 0.0:  # the root twice: c itself can leave the range of float32
             older = torch.linalg.solve_triangular(R / root, older, upper=True, left=False)
             self._carried = torch.add(self._carried, older, alpha=-root)
 
@@ -180,9 +181,7 @@ class Subspace:
         return self._values(self._carried.shape[1])
 
     def _values(self, count: int) -> torch.Tensor:
-        if self._shape is None:
-            raise InvalidValueError("no singular values before start(): call start(W0) first")
-        return torch.tensor(self._ritz[:count], dtype=torch.float32)
+        return descending_on_cpu(None if self._shape is None else torch.tensor(self._ritz[:count]))
 
     @torch.no_grad()
     def modes(self) -> Modes:

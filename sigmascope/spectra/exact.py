@@ -18,7 +18,7 @@ _SMALL = 64
 # From more values on, scipy's LAPACK is faster than torch's on one thread; it has no use for a second one.
 _LARGE = 512
 # Largest entries up to this, and from its inverse on, have squares and sums of squares well inside float32.
-_SQUARABLE = 1e9
+SQUARABLE = 1e9
 # relative to sigma_max: what is asked of ``auto`` otherwise, and what the methods keep on full-rank weights
 _USUAL_ACCURACY, _GRAM_ACCURACY, _SVD_ACCURACY = 1e-3, 2e-4, 1e-5
 
@@ -161,7 +161,7 @@ def _gram(matrix: torch.Tensor) -> torch.Tensor:
     # Squares of very large or very small weights leave the range of float32: they are scaled first.
     low, high = matrix.amin((-2, -1), keepdim=True), matrix.amax((-2, -1), keepdim=True)
     scale = torch.maximum(-low, high).clamp(min=torch.finfo(matrix.dtype).tiny)
-    scale = torch.where((scale > 1 / _SQUARABLE) & (scale < _SQUARABLE), 1.0, scale)
+    scale = torch.where((scale > 1 / SQUARABLE) & (scale < SQUARABLE), 1.0, scale)
     eigenvalues = _gram_eigenvalues(matrix if bool((scale == 1.0).all()) else matrix / scale)
     # Rounding may leave eigenvalues of a singular matrix slightly negative.
     return eigenvalues.flip(-1).clamp(min=0.0).sqrt() * scale[..., 0]

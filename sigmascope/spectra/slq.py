@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from sigmascope.errors import InvalidValueError
-from sigmascope.spectra.exact import Spectrum, bounded, check_finite, decomposable, exact_spectrum
+from sigmascope.spectra.exact import SQUARABLE, Spectrum, bounded, check_finite, decomposable, exact_spectrum
 from sigmascope.spectra.orientation import tall
 from sigmascope.spectra.products import times
 
@@ -35,8 +35,6 @@ _ROUNDING = 1e-6
 _KEPT, _MOST_PROJECTIONS = 0.9, 6
 # up to this many values a decomposition is as fast
 _SMALL = 512
-# largest entries up to this, and from its inverse on, have squares and sums of squares well inside float32
-_SQUARABLE = 1e9
 
 
 @torch.no_grad()
@@ -83,7 +81,7 @@ def slq_spectrum(
         return exact_spectrum(matrix)
     matrix = decomposable(matrix)
     norm, scale = _norm(matrix), 1.0
-    if not 1 / _SQUARABLE < norm < _SQUARABLE:
+    if not 1 / SQUARABLE < norm < SQUARABLE:
         check_finite(matrix)
         scale = max(-float(matrix.amin()), float(matrix.amax()))
         if scale == 0.0:

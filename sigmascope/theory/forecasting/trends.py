@@ -69,7 +69,7 @@ def damped_trend(values: FloatArray, horizon: int) -> FloatArray:
     steps = np.arange(len(values), dtype=np.float64)
     straight = [foreseen(values, steps, horizon, half_life, clock=_straight) for half_life in STRAIGHT]
     slowing = [foreseen(values, steps, horizon, half_life, clock=_slowing) for half_life in SLOWING]
-    level, _ = _lines(values, _straight(steps), LEVEL)
+    level, _ = running_lines(values, _straight(steps), LEVEL)
     trends = np.stack([*straight, *slowing, level - values], axis=-1)  # (t, k, 6)
     return np.asarray(values + np.einsum("tkp,tp->tk", trends, belief(values, trends, horizon)))
 
@@ -87,11 +87,11 @@ def foreseen(
 ) -> FloatArray:
     """Change over ``horizon`` by the weighted least-squares line in ``clock``; 0 for the first two steps."""
     x = clock(steps)
-    _, slope = _lines(values, x, half_life)
+    _, slope = running_lines(values, x, half_life)
     return np.asarray(slope * (clock(steps + horizon) - x)[:, None])
 
 
-def _lines(values: FloatArray, x: FloatArray, half_life: float) -> tuple[FloatArray, FloatArray]:
+def running_lines(values: FloatArray, x: FloatArray, half_life: float) -> tuple[FloatArray, FloatArray]:
     """(t, k) each: level at x(t) and slope of the line through what is known by t, later steps weighing more.
 
     The values themselves and 0 where there is no line yet.

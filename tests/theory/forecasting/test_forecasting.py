@@ -17,7 +17,7 @@ from sigmascope.theory.forecasting import (
     forecast,
     rolling_evaluation,
 )
-from sigmascope.theory.forecasting.trends import belief, damped_trend, foreseen, linear
+from sigmascope.theory.forecasting.trends import belief, damped_trend, foreseen, linear, running_lines
 
 TRENDS = ("persistence", "linear", "damped_trend")
 M, N, K = 24, 12, 3
@@ -119,14 +119,16 @@ def test_the_weights_of_an_origin_solve_the_ridge_problem_by_hand() -> None:
 
 
 def test_lines_are_weighted_least_squares() -> None:
-    """Slope and level against polyfit with the weights of a half-life."""
+    """What is foreseen, and the level, against polyfit with the weights of a half-life."""
     values, steps = walk(120), np.arange(120.0)
     x = np.sqrt(steps + 20.0)
-    slope = foreseen(values, steps, 7, 15.0, clock=lambda t: np.sqrt(t + 20.0))
+    level, _ = running_lines(values, x, 15.0)
+    ahead = foreseen(values, steps, 7, 15.0, clock=lambda t: np.sqrt(t + 20.0))
     for row in (2, 30, 119):
         weight = 0.5 ** ((row - steps[: row + 1]) / 15.0)
         fit = np.polyfit(x[: row + 1], values[: row + 1], 1, w=np.sqrt(weight))
-        np.testing.assert_allclose(slope[row], fit[0] * (np.sqrt(row + 27.0) - x[row]), rtol=1e-7)
+        np.testing.assert_allclose(ahead[row], fit[0] * (np.sqrt(row + 27.0) - x[row]), rtol=1e-7)
+        np.testing.assert_allclose(level[row], fit[0] * x[row] + fit[1], rtol=1e-9)
 
 
 @pytest.mark.parametrize("method", TRENDS)
