@@ -23,6 +23,18 @@ class Report:
 
 def parse_args(description: str | None) -> Report:
     """The report that the command line asks for."""
+    return Report(_parser(description).parse_args().json)
+
+
+def parse_args_on_device(description: str | None) -> tuple[Report, str]:
+    """The report, and the device to measure on, for what runs on a GPU too."""
+    parser = _parser(description)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cpu unless given")
+    arguments = parser.parse_args()
+    return Report(arguments.json), arguments.device
+
+
+def _parser(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    return Report(parser.parse_args().json)
+    return parser

@@ -1,6 +1,6 @@
 """Spectra beside LAPACK's svdvals, and what recording costs a training loop.
 
-Ratios are of medians, taken in turns in one process.
+Ratios are of medians, taken in turns in one process; with ``--device cuda`` both sides are on the GPU.
 
     gram_f32_speedup_vs_svdvals_1024      1024 x 1024, entries N(0, 1/1024); error absolute, against float64
     gpt_16_layers_speedup_vs_svdvals      4 each of 256x256, 768x256, 1024x256 and 256x1024, over a loop
@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from benchmarks.report import Report, parse_args
+from benchmarks.report import Report, parse_args_on_device
 from sigmascope.recorder import Recorder
 from sigmascope.sinks import MemorySink
 from sigmascope.spectra import exact_spectra, exact_spectrum, slq_spectrum
@@ -50,40 +50,48 @@ def alternating(rounds: int, **works: Callable[[], object]) -> dict[str, float]:
     return {name: median(values) for name, values in seconds.items()}
 
 
-def gram(report: Report) -> None:
+def svdvals(weight: torch.Tensor) -> torch.Tensor:
+    """What torch offers; on a GPU it has not happened before the values are here."""
+    return torch.linalg.svdvals(weight).cpu()
+
+
+def gram(report: Report, device: str) -> None:
     """One square layer."""
-    W = torch.randn(1024, 1024, generator=torch.Generator().manual_seed(0)) / 32
-    taken = alternating(9, svd=lambda: torch.linalg.svdvals(W), gram=lambda: exact_spectrum(W, method="gram"))
+    W = (torch.randn(1024, 1024, generator=torch.Generator().manual_seed(0)) / 32).to(device)
+    taken = alternating(9, svd=lambda: svdvals(W), gram=lambda: exact_spectrum(W, method="gram"))
     report.emit("gram_f32_speedup_vs_svdvals_1024", taken["svd"] / taken["gram"], "x")
-    exact = torch.linalg.svdvals(W.double())
+    exact = svdvals(W.double())
     error = (exact_spectrum(W, method="gram").values - exact).abs().max()
     report.emit("gram_f32_max_abs_error", float(error), "sigma")
 
 
-def gpt(report: Report) -> None:
+def gpt(report: Report, device: str) -> None:
     """Many small layers."""
     generator = torch.Generator().manual_seed(1)
     weights = {
-        f"{shape}.{i}": torch.randn(shape, generator=generator) / 16 for i in range(4) for shape in GPT_SHAPES
+        f"{shape}.{i}": (torch.randn(shape, generator=generator) / 16).to(device)
+        for i in range(4)
+        for shape in GPT_SHAPES
     }
     taken = alternating(
         9,
-        svd=lambda: [torch.linalg.svdvals(weight) for weight in weights.values()],
+        svd=lambda: [svdvals(weight) for weight in weights.values()],
         ours=lambda: exact_spectra(weights),
     )
     report.emit("gpt_16_layers_speedup_vs_svdvals", taken["svd"] / taken["ours"], "x")
 
 
-def slq(report: Report) -> None:
+def slq(report: Report, device: str) -> None:
     """One layer too large to decompose."""
     generator = torch.Generator().manual_seed(2)
     W = torch.randn(4096, 4096, generator=generator) / 64
     for strength in range(3, 11):
         u, v = torch.randn(2, 4096, generator=generator) / 64
         W += strength * torch.outer(u, v)
-    taken = alternating(2, svd=lambda: torch.linalg.svdvals(W), slq=lambda: slq_spectrum(W))
+    W = W.to(device)
+    taken = alternating(2, svd=lambda: svdvals(W), slq=lambda: slq_spectrum(W))
     report.emit("slq_4096_speedup_vs_svdvals", taken["svd"] / taken["slq"], "x")
-    exact, estimate = torch.linalg.svdvals(W.double()), slq_spectrum(W).values.double()
+    exact, estimate = svdvals(W.double()), slq_spectrum(W).values.double()
     report.emit("slq_4096_kolmogorov_distance", kolmogorov(exact.numpy(), estimate.numpy()), "1")
     report.emit("slq_4096_top5_rel_error", float((estimate[:5] / exact[:5] - 1).abs().max()), "1")
 
@@ -99,10 +107,10 @@ def kolmogorov(one: np.ndarray, other: np.ndarray) -> float:
 class Training:
     """A network in training; every block of batches is timed by itself."""
 
-    def __init__(self, watch: Callable[[Mlp, MemorySink], Callable[[int, str], None]]) -> None:
-        self.data = load_images("mnist-builtin")
+    def __init__(self, watch: Callable[[Mlp, MemorySink], Callable[[int, str], None]], device: str) -> None:
+        self.data = load_images("mnist-builtin").to(torch.device(device))
         generator = torch.Generator().manual_seed(0)
-        self.model = Mlp(features=784, classes=10, width=1024, depth=3, generator=generator)
+        self.model = Mlp(features=784, classes=10, width=1024, depth=3, generator=generator).to(device)
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=LEARNING_RATE)
         self.sink, self.step = MemorySink(), 0
         self.watch = watch(self.model, self.sink)
@@ -115,10 +123,12 @@ class Training:
             self.step += 1
             chosen = torch.randint(len(self.data.train_x), (BATCH_SIZE,), generator=order)
             self.optimizer.zero_grad()
-            cross_entropy(self.model(self.data.train_x[chosen]), self.data.train_y[chosen]).backward()
+            x, y = self.data.batch(chosen)
+            cross_entropy(self.model(x), y).backward()
             self.watch(self.step, "before")
             self.optimizer.step()
             self.watch(self.step, "after")
+        self.model.head.get_parameter("bias").detach().cpu()  # a GPU is done when this is here
         return time.perf_counter() - started
 
 
@@ -134,7 +144,7 @@ def naive(model: Mlp, _sink: MemorySink) -> Callable[[int, str], None]:
     def watch(_step: int, when: str) -> None:
         if when == "after":
             for layer in layers:
-                torch.linalg.svdvals(layer.get_parameter("weight").detach())
+                svdvals(layer.get_parameter("weight").detach())
 
     return watch
 
@@ -153,24 +163,28 @@ def recording(spectra: str) -> Callable[[Mlp, MemorySink], Callable[[int, str], 
     return start
 
 
-def overhead(report: Report) -> None:
+def overhead(report: Report, device: str) -> None:
     """Adaptive recording beside bare training, then exact recording beside a naive hook."""
-    runs = {"bare": Training(bare), "adaptive": Training(recording("adaptive"))}
+    runs = {"bare": Training(bare, device), "adaptive": Training(recording("adaptive"), device)}
     seconds = dict.fromkeys(runs, 0.0)
     for _ in range(BATCHES // BLOCK):
         for name, run in runs.items():
             seconds[name] += run.block(BLOCK)
     report.emit("recorder_overhead_adaptive", seconds["adaptive"] / seconds["bare"], "x")
     report.emit("bare_milliseconds", 1e3 * seconds["bare"] / BATCHES, "ms")
-    exact = {"exact": Training(recording("auto")), "naive": Training(naive), "bare": runs["bare"]}
+    exact = {
+        "exact": Training(recording("auto"), device),
+        "naive": Training(naive, device),
+        "bare": runs["bare"],
+    }
     taken = {name: run.block(EXACT_BATCHES) for name, run in exact.items()}
     report.emit("recorder_overhead_exact", taken["exact"] / taken["bare"], "x")
     report.emit("exact_recorder_gain_vs_naive_hook", taken["naive"] / taken["exact"], "x")
 
 
-def adaptive_error(report: Report) -> None:
+def adaptive_error(report: Report, device: str) -> None:
     """A second run, whose recorded spectra are compared with exact ones."""
-    run = Training(recording("adaptive"))
+    run = Training(recording("adaptive"), device)
     worst, exact_steps = 0.0, 0
     for _ in range(BATCHES // 10):
         run.block(10)
@@ -188,6 +202,6 @@ def adaptive_error(report: Report) -> None:
 
 
 if __name__ == "__main__":
-    target = parse_args(__doc__)
+    target, where = parse_args_on_device(__doc__)
     for figure in (gram, gpt, slq, overhead, adaptive_error):
-        figure(target)
+        figure(target, where)

@@ -19,7 +19,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
-from benchmarks.report import Report, parse_args
+from benchmarks.report import Report, parse_args_on_device
 from sigmascope.schemas import GptSpec, TrainSpec
 from worker.building import Data, build_model
 from worker.datasets.catalogue import load
@@ -38,9 +38,9 @@ CASES = {
 class MinimalLoop:
     """What one would write by hand for ``spec``."""
 
-    def __init__(self, spec: TrainSpec) -> None:
-        self.spec, self.data = spec, data_of(spec)
-        self.model = build_model(spec, self.data)
+    def __init__(self, spec: TrainSpec, data: Data, device: torch.device) -> None:
+        self.spec, self.data = spec, data
+        self.model = build_model(spec, data).to(device)
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=spec.learning_rate)
         self.order = torch.randperm(self.data.sample_count, generator=torch.Generator().manual_seed(0))
         self.step = 0
@@ -58,6 +58,7 @@ class MinimalLoop:
                 clip_grad_norm_(self.model.parameters(), self.spec.clip_norm)
             self.optimizer.step()
             self.step += 1
+        next(self.model.parameters()).detach().flatten()[0].cpu()  # a GPU is done when this is here
         return time.perf_counter() - started
 
 
@@ -89,21 +90,21 @@ def data_of(spec: TrainSpec) -> Data:
     return load(spec.dataset, DataFiles(), context=context)
 
 
-def compare(report: Report, name: str) -> None:
+def compare(report: Report, name: str, device: torch.device) -> None:
     """One architecture."""
     preset, dataset, block = CASES[name]
     spec = TrainSpec.model_validate(
         {"preset": preset, "dataset": dataset, "batches": 100_000, "evaluate_every": 100_000}
     )
-    data = data_of(spec)
-    turns = TakingTurns(MinimalLoop(spec), block)
-    train(spec, build_model(spec, data), data, watcher=Unwatched(), stop=turns)
+    data = data_of(spec).to(device)
+    turns = TakingTurns(MinimalLoop(spec, data, device), block)
+    train(spec, build_model(spec, data).to(device), data, watcher=Unwatched(), stop=turns)
     ours, theirs = median(turns.ours[1:]), median(turns.theirs[1:])
     report.emit(f"{name}_step_vs_minimal_loop", ours / theirs, "x")
     report.emit(f"{name}_minimal_milliseconds", 1e3 * theirs / block, "ms")
 
 
 if __name__ == "__main__":
-    figures = parse_args(__doc__)
+    figures, where = parse_args_on_device(__doc__)
     for architecture in CASES:
-        compare(figures, architecture)
+        compare(figures, architecture, torch.device(where))

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.records import GradientNoise
 from sigmascope.theory.anisotropic import step_variance
@@ -82,7 +83,7 @@ class GradientNoiseMeter:
         self._handles.clear()
         self._forget()
 
-    @torch.no_grad()
+    @apart_from_training
     def measure(self, *, learning_rate: float) -> dict[str, GradientNoise]:
         """The noise of the batch whose backward pass ran last, by layer; then forget that batch.
 
@@ -104,7 +105,7 @@ class GradientNoiseMeter:
         self._forget()
         return measured
 
-    @torch.no_grad()
+    @apart_from_training
     def variance_along(
         self, modes: Mapping[str, tuple[torch.Tensor, torch.Tensor]], *, learning_rate: float
     ) -> dict[str, torch.Tensor]:

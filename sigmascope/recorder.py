@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError
 from sigmascope.gradient_noise import GradientNoiseMeter
 from sigmascope.prediction.registry import DEFAULT_PREDICTORS
@@ -132,7 +133,7 @@ class Recorder:
         """Remove the hooks; safe to call twice."""
         self._meter.close()
 
-    @torch.no_grad()
+    @apart_from_training
     def observe(
         self, optimizer: torch.optim.Optimizer | None = None, *, learning_rate: float | None = None
     ) -> None:
@@ -176,7 +177,7 @@ class Recorder:
             name: (weights[name].clone(), modes.get(name)) for name in trained if name not in foreseen
         }
 
-    @torch.no_grad()
+    @apart_from_training
     def record(self, step: int, metrics: Mapping[str, float] | None = None) -> None:
         """Compute everything about the weights as they are now and write one record to the sink.
 

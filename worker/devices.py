@@ -52,7 +52,8 @@ def make_repeatable(device: torch.device) -> None:
     """From here on this process computes the same bits each time; on the CPU it does so anyway."""
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it starts
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # not warn_only, in which the backward pass of attention goes on as before
+        torch.use_deterministic_algorithms(True)
 
 
 def autocast(precision: Literal["float32", "bfloat16"], device: torch.device) -> AbstractContextManager[None]:

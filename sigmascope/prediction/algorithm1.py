@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
+from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError
 from sigmascope.prediction.predictor import (
     descending_on_cpu,
@@ -15,6 +16,7 @@ from sigmascope.prediction.predictor import (
     weight_change,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
+from sigmascope.spectra.triplets import leading_triplets
 
 
 class Algorithm1:
@@ -67,17 +69,14 @@ class Algorithm1:
         self._below = torch.empty(0, 0, dtype=torch.bool)
         self._sigma: torch.Tensor | None = None
 
-    @torch.no_grad()
+    @apart_from_training
     def start(self, W0: torch.Tensor) -> None:
         """Line 3: the k leading singular triplets of ``W0``. See Predictor."""
-        U, sigma, Vh = torch.linalg.svd(initial_matrix(W0, self.k), full_matrices=False)
+        self._U, self._sigma, self._V = leading_triplets(initial_matrix(W0, self.k), self.k)
         self._shape = W0.shape
-        self._U = U[:, : self.k].clone()  # (m, k)
-        self._V = Vh[: self.k].T.clone()  # (n, k)
-        self._sigma = sigma[: self.k].clone()
-        self._below = torch.ones(self.k, self.k, dtype=torch.bool, device=sigma.device).tril(-1)
+        self._below = torch.ones(self.k, self.k, dtype=torch.bool, device=self._U.device).tril(-1)
 
-    @torch.no_grad()
+    @apart_from_training
     def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """Lines 5 to 14 for one batch. See Predictor."""
         G = weight_change(G, shape=self._shape, dtype=self._U.dtype)

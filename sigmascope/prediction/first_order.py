@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
+from sigmascope.apart import apart_from_training
 from sigmascope.prediction.predictor import (
     descending_on_cpu,
     initial_matrix,
@@ -15,6 +16,7 @@ from sigmascope.prediction.predictor import (
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.spectra.products import times
+from sigmascope.spectra.triplets import leading_triplets
 
 # Values this many roundings of the largest apart are tied.
 _TIED = 16
@@ -59,16 +61,13 @@ class FirstOrder:
         self._V = torch.empty(0, 0)
         self._sigma = torch.empty(0)
 
-    @torch.no_grad()
+    @apart_from_training
     def start(self, W0: torch.Tensor) -> None:
         """The k leading singular triplets of ``W0``. See Predictor."""
-        U, sigma, Vh = torch.linalg.svd(initial_matrix(W0, self.k), full_matrices=False)
-        self._U = U[:, : self.k].clone()  # (m, k)
-        self._V = Vh[: self.k].T.clone()  # (n, k)
-        self._sigma = sigma[: self.k].clone()
+        self._U, self._sigma, self._V = leading_triplets(initial_matrix(W0, self.k), self.k)
         self._shape = W0.shape
 
-    @torch.no_grad()
+    @apart_from_training
     def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """One perturbation, orthonormalised. See Predictor."""
         G = weight_change(G, shape=self._shape, dtype=self._U.dtype)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
+from sigmascope.apart import apart_from_training
 from sigmascope.prediction.predictor import (
     descending_on_cpu,
     initial_matrix,
@@ -14,6 +15,7 @@ from sigmascope.prediction.predictor import (
     weight_change,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
+from sigmascope.spectra.exact import exact_spectrum
 
 
 class Hold:
@@ -36,13 +38,13 @@ class Hold:
         self._shape: torch.Size | None = None
         self._sigma: torch.Tensor | None = None
 
-    @torch.no_grad()
+    @apart_from_training
     def start(self, W0: torch.Tensor) -> None:
         """The k largest singular values of ``W0``. See Predictor."""
-        self._sigma = torch.linalg.svdvals(initial_matrix(W0, self.k))[: self.k].clone()
+        self._sigma = exact_spectrum(initial_matrix(W0, self.k), method="svd").values[: self.k].clone()
         self._shape = W0.shape
 
-    @torch.no_grad()
+    @apart_from_training
     def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """Change nothing. See Predictor."""
         # NaN and infinity survive a sum of absolute values, and one number is cheap to look at.

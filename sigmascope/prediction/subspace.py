@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError
 from sigmascope.prediction.predictor import (
     descending_on_cpu,
@@ -18,6 +19,7 @@ from sigmascope.prediction.predictor import (
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.spectra.products import times
+from sigmascope.spectra.triplets import leading_triplets
 
 # Below this share of the largest, the last tracked value counts as zero: R would be near singular.
 _NEGLIGIBLE = 1e-3
@@ -99,27 +101,27 @@ class Subspace:
         self._ritz: list[float] = []  # (p,) descending
         self._modes: Modes | None = None  # of the latest step, once asked for
 
-    @torch.no_grad()
+    @apart_from_training
     def start(self, W0: torch.Tensor) -> None:
         """Begin at ``W0`` with its leading singular vectors on both sides. See Predictor."""
         self._modes = None
         W = initial_matrix(W0, self.k)  # (m, n)
         p = min(self.k + self.oversample, W.shape[1])
-        U, sigma, Vh = torch.linalg.svd(W, full_matrices=False)
+        U, sigma, V = leading_triplets(W, p)
         # A contiguous copy of our own: the caller's weights go on changing.
         self._W = W.clone(memory_format=torch.contiguous_format)
         self._trial_is_right = p == W.shape[1]  # where it stays: see step
-        near, far = (Vh.T, U) if self._trial_is_right else (U, Vh.T)
-        self._trial, self._product = near[:, :p].clone(), far[:, :p] * sigma[:p]
+        self._trial, far = (V, U) if self._trial_is_right else (U, V)
+        self._product = far * sigma
         self._carried = self._product[:, : self._tracked(p, n=W.shape[1])].clone()
-        self._ritz = sigma[:p].tolist()
+        self._ritz = sigma.tolist()
         self._shape = W0.shape
 
     def _tracked(self, p: int, *, n: int) -> int:
         """How many of p vectors V has: one is left for b, unless k needs it or all n fit."""
         return p if p in (self.k, n) else p - 1
 
-    @torch.no_grad()
+    @apart_from_training
     def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """Add ``scale * G`` and make ``half_steps`` half steps. See Predictor."""
         G = weight_change(G, shape=self._shape, dtype=self._W.dtype)
@@ -183,7 +185,7 @@ class Subspace:
     def _values(self, count: int) -> torch.Tensor:
         return descending_on_cpu(None if self._shape is None else torch.tensor(self._ritz[:count]))
 
-    @torch.no_grad()
+    @apart_from_training
     def modes(self) -> Modes:
         """The leading k Ritz triplets after the latest step, or of W_0 before the first.
 
@@ -240,7 +242,7 @@ def _singular_values(product: torch.Tensor, *, name: str) -> list[float]:
     if product.dtype == torch.float32 and product.device.type != "mps":  # Metal has no float64
         # What squaring loses, 1e-8 of the largest, is below the rounding of the product itself.
         product = product.double()
-        square = product.T @ product
+        square = (product.T @ product).cpu()  # of p x p: a GPU is slower, and would be waited for twice
         require_finite(square.trace(), name=name)
         return [math.sqrt(max(value, 0.0)) for value in reversed(torch.linalg.eigvalsh(square).tolist())]
     R = torch.linalg.qr(product, mode="r").R

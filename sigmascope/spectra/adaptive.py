@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError
 from sigmascope.spectra.exact import (
     Spectrum,
@@ -77,7 +78,7 @@ class AdaptiveSpectrum:
         self._gone = 0.0  # |W - W_last|_F now
         self._way = 0.0  # that it may reach
 
-    @torch.no_grad()
+    @apart_from_training
     def read(self, weight: torch.Tensor, *, step: int, top: torch.Tensor | None = None) -> Spectrum:
         """The spectrum of ``weight`` at ``step``, exact or foreseen.
 
@@ -100,7 +101,7 @@ class AdaptiveSpectrum:
         self.anchor(exact, weight, step=step, top=top)
         return exact
 
-    @torch.no_grad()
+    @apart_from_training
     def move(self, weight: torch.Tensor) -> tuple[float, float]:
         """How far ``weight`` is from the last decomposition, and how much farther than before.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from sigmascope.apart import apart_from_training
 from sigmascope.spectra.adaptive import TOLERANCE, AdaptiveSpectrum, check_tolerance
 from sigmascope.spectra.batched import exact_spectra
 from sigmascope.spectra.exact import Spectrum, check_accuracy, check_method
@@ -33,7 +34,7 @@ class AdaptiveSpectra:
         self._method, self._accuracy = check_method(method), check_accuracy(accuracy)
         self._layers: dict[str, AdaptiveSpectrum] = {}
 
-    @torch.no_grad()
+    @apart_from_training
     def read(
         self,
         weights: Mapping[str, torch.Tensor],

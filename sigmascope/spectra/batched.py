@@ -8,6 +8,7 @@ from functools import partial
 
 import torch
 
+from sigmascope.apart import apart_from_training
 from sigmascope.spectra.exact import METHODS, Spectrum, bounded, check_finite, choose, decomposable
 from sigmascope.spectra.layer_errors import at_layer
 from sigmascope.spectra.matrices import identity
@@ -17,7 +18,7 @@ from sigmascope.spectra.orientation import tall
 _SINGLE, _GAIN = 1024.0**3, 0.8
 
 
-@torch.no_grad()
+@apart_from_training
 def exact_spectra(
     weights: Mapping[str, torch.Tensor],
     *,

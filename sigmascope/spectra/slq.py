@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError
 from sigmascope.spectra.exact import SQUARABLE, Spectrum, bounded, check_finite, decomposable, exact_spectrum
 from sigmascope.spectra.orientation import tall
@@ -37,7 +38,7 @@ _KEPT, _MOST_PROJECTIONS = 0.9, 6
 _SMALL = 512
 
 
-@torch.no_grad()
+@apart_from_training
 def slq_spectrum(
     weight: torch.Tensor, *, probes: int = PROBES, rounds: int = ROUNDS, top: int = TOP, seed: int = 0
 ) -> Spectrum:
@@ -89,7 +90,7 @@ def slq_spectrum(
         matrix = matrix / scale
         norm = _norm(matrix)
     generator = torch.Generator(device="cpu").manual_seed(seed)
-    starts = torch.randn(n, block, generator=generator, dtype=matrix.dtype).to(matrix.device)
+    starts = torch.randn(n, block, generator=generator, dtype=matrix.dtype, device="cpu").to(matrix.device)
     values, known, distance = _estimate(matrix, starts, squares=norm**2, rounds=rounds, top=top)
     values = values * scale
     return Spectrum(values.to(matrix.dtype), "slq", _largest_shift(values[known:], math.ceil(distance * n)))

@@ -1,0 +1,58 @@
+"""Computation that neither enters the training around it nor takes its shortcuts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import torch
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_DEVICES = ("cpu", "cuda", "mps")
+# where torch keeps how it may round the factors of float32 products, and when it may not
+_PRODUCTS = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
+_FULL = ("none", "ieee")
+
+
+def apart_from_training(function: Callable[P, R]) -> Callable[P, R]:
+    """``function`` without autograd, in the full precision of its arguments.
+
+    What training can bear, a spectrum cannot: under autocast products are made in bfloat16, and in TF32
+    (``torch.set_float32_matmul_precision("high")``) factors keep ten bits. Inside, both are off; afterwards
+    they are as before. The second is one setting of the whole process, which other threads see meanwhile.
+    """
+
+    @wraps(function)
+    def apart(*args: P.args, **kwargs: P.kwargs) -> R:
+        with torch.no_grad():
+            if not _shortened():
+                return function(*args, **kwargs)
+            with _full_precision():
+                return function(*args, **kwargs)
+
+    return apart
+
+
+def _shortened() -> bool:
+    return any(products.fp32_precision not in _FULL for products in _PRODUCTS) or any(
+        torch.is_autocast_enabled(device) for device in _DEVICES
+    )
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    before = [products.fp32_precision for products in _PRODUCTS]
+    with ExitStack() as stack:
+        for device in filter(torch.is_autocast_enabled, _DEVICES):
+            stack.enter_context(torch.autocast(device, enabled=False))
+        try:
+            for products in _PRODUCTS:
+                products.fp32_precision = "ieee"
+            yield
+        finally:
+            for products, precision in zip(_PRODUCTS, before, strict=True):
+                products.fp32_precision = precision
