@@ -156,8 +156,9 @@ class Recorder:
             NumericalError: a gradient holds NaN or infinity; the message names the layer.
         """
         rate = self._rate(optimizer, learning_rate)
-        weights = self._weights()
-        trained = [name for name in weights if self._matrices[name].weight().grad is not None]
+        stored = {name: matrix.weight() for name, matrix in self._matrices.items()}
+        weights = {name: self._matrices[name].view(weight) for name, weight in stored.items()}
+        trained = [name for name, weight in stored.items() if weight.grad is not None]
         modes = self._current_modes(trained)
         variance: dict[str, torch.Tensor] = {}
         if _due(self._noise_every, self._batches):
@@ -167,7 +168,7 @@ class Recorder:
         self._batches += 1
         foreseen = [name for name in trained if _foreseeable(weights[name], optimizer)]
         for name in foreseen:  # one change at a time: what lies in the caches serves more than once
-            change = self._change(name, optimizer, rate=rate)
+            change = self._change(name, stored[name], optimizer, rate=rate)
             if change is None:
                 continue
             self._trackers.advance(name, change, weights=weights[name])
@@ -252,10 +253,9 @@ class Recorder:
         return {name: modes for name, modes in found.items() if modes is not None}
 
     def _change(
-        self, name: str, optimizer: torch.optim.Optimizer | None, *, rate: float
+        self, name: str, weight: torch.Tensor, optimizer: torch.optim.Optimizer | None, *, rate: float
     ) -> WeightChange | None:
-        """The weight change of this batch; None where the optimizer leaves the weight alone."""
-        weight = self._matrices[name].weight()
+        """The change of ``weight`` in this batch; None where the optimizer leaves it alone."""
         if optimizer is not None:
             change = planned_updates(optimizer, {name: weight}).get(name)
         else:

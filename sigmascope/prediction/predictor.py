@@ -118,8 +118,13 @@ def require_finite(product: torch.Tensor, *, name: str) -> None:
         )
 
 
+def not_started() -> InvalidValueError:
+    """Of a predictor that has nothing to say yet."""
+    return InvalidValueError("no singular values before start(): call start(W0) first")
+
+
 def descending_on_cpu(sigma: torch.Tensor | None) -> torch.Tensor:
     """(k,) float32 on the CPU, sorted descending; a copy that later steps do not change."""
     if sigma is None:
-        raise InvalidValueError("no singular values before start(): call start(W0) first")
+        raise not_started()
     return sigma.sort(descending=True).values.to(device="cpu", dtype=torch.float32, copy=True)

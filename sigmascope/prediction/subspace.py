@@ -11,8 +11,8 @@ import torch
 from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError
 from sigmascope.prediction.predictor import (
-    descending_on_cpu,
     initial_matrix,
+    not_started,
     require_finite,
     require_positive_k,
     weight_change,
@@ -183,7 +183,9 @@ class Subspace:
         return self._values(self._carried.shape[1])
 
     def _values(self, count: int) -> torch.Tensor:
-        return descending_on_cpu(None if self._shape is None else torch.tensor(self._ritz[:count]))
+        if self._shape is None:
+            raise not_started()
+        return torch.tensor(self._ritz[:count], dtype=torch.float32, device="cpu")
 
     @apart_from_training
     def modes(self) -> Modes:
