@@ -28,7 +28,8 @@ def apart_from_training(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def apart(*args: P.args, **kwargs: P.kwargs) -> R:
-        with torch.no_grad():
+        # inference mode too is left: what is kept there could never be changed outside of it
+        with torch.inference_mode(False), torch.no_grad():
             if not _shortened():
                 return function(*args, **kwargs)
             with _full_precision():

@@ -17,8 +17,8 @@ from sigmascope.records import GradientNoise
 from sigmascope.theory.anisotropic import step_variance
 from sigmascope.theory.noise import beta1, diffusion, gradient_variance
 
-# A scale as close to 1 as this is 1, and rounding.
-_ROUNDING = 1e-3
+# A scale as close to 1 as this is 1, and rounding. Two looks at one scale differ by less than this.
+_ROUNDING, _SAME = 1e-3, 0.01
 # Input x and output gradient delta of each use of a layer in one pass, by the forward call that made it.
 Uses = dict[object, tuple[torch.Tensor, torch.Tensor]]
 
@@ -40,7 +40,9 @@ class GradientNoiseMeter:
     Requires: a loss averaged (not summed) over samples, the sample index first in every layer's input, and
     ``zero_grad`` before each backward pass, so that ``weight.grad`` is that of one batch. A layer used
     several times in one pass counts as one with so many more positions. Where ``weight.grad`` has been
-    scaled since (clipped), the samples' gradients are scaled alike: the noise is that of the step.
+    scaled down since (clipped), the samples' gradients are scaled alike: the noise is that of the step. Where
+    it holds more than that pass (gradients accumulated over passes or averaged over machines), there is no
+    noise to tell, and the layer is left out.
 
     Args:
         layers: linear layers by name.
@@ -84,11 +86,14 @@ class GradientNoiseMeter:
         self._forget()
 
     @apart_from_training
-    def measure(self, *, learning_rate: float) -> dict[str, GradientNoise]:
+    def measure(self, *, learning_rate: float | Mapping[str, float]) -> dict[str, GradientNoise]:
         """The noise of the batch whose backward pass ran last, by layer; then forget that batch.
 
-        A layer is left out when there is nothing to measure: it is frozen, took no part in the pass, or the
-        batch has a single sample, whose variance is unknown.
+        A layer is left out when there is nothing to measure: it is frozen, took no part in the pass, its
+        gradient is not that of the pass, or the batch has a single sample, whose variance is unknown.
+
+        Args:
+            learning_rate: of all layers, or by layer.
 
         Raises:
             InvalidValueError: the batch is larger than ``sample_count``, or the positions of a layer that is
@@ -99,9 +104,11 @@ class GradientNoiseMeter:
         for name in self._layers:
             gradient = self._gradient(name)
             if self._uses[name] and gradient is not None:
-                x, delta = self._by_sample(name)
-                if len(x) > 1:
-                    measured[name] = self._noise(name, x, delta, gradient, learning_rate=learning_rate)
+                x, delta = self._by_sample(name, gradient.dtype)
+                rate = learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
+                noise = self._noise(name, x, delta, gradient, learning_rate=rate) if len(x) > 1 else None
+                if noise is not None:
+                    measured[name] = noise
         self._forget()
         return measured
 
@@ -124,14 +131,16 @@ class GradientNoiseMeter:
             gradient = self._gradient(name) if self._uses.get(name) else None
             if gradient is None:
                 continue
-            x, delta = self._by_sample(name)
+            x, delta = self._by_sample(name, gradient.dtype)
             batch = len(x)
             if batch < 2:
                 continue
             rows, columns = gradient.shape
             of_delta, of_x = (left, right) if rows >= columns else (right, left)
-            along = batch * ((delta @ of_delta) * (x @ of_x)).sum(1)  # (B, k)
-            along *= _scale(x, delta, gradient)
+            clipped = _scale(x, delta, gradient)
+            if clipped is None:
+                continue
+            along = clipped * batch * ((delta @ of_delta) * (x @ of_x)).sum(1)  # (B, k)
             scale = step_variance(learning_rate=1.0, batch_size=batch, samples=self._sample_count)
             variances[name] = scale * learning_rate**2 * along.var(0)
         return variances
@@ -139,8 +148,10 @@ class GradientNoiseMeter:
     def _watch(self, name: str, layer: nn.Linear) -> RemovableHandle:
         uses = self._uses[name]
 
-        def after_forward(_: nn.Module, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-            x = inputs[0].detach()
+        def after_forward(
+            _: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: torch.Tensor
+        ) -> None:
+            x = (inputs[0] if inputs else named["input"]).detach()
             if not output.requires_grad or x.ndim < 2:  # evaluation, or a single sample without batch index
                 return
             # A pass whose backward ran and that nobody measured belongs to an earlier batch.
@@ -152,14 +163,17 @@ class GradientNoiseMeter:
 
             output.register_hook(after_backward)  # type: ignore[no-untyped-call]
 
-        return layer.register_forward_hook(after_forward)
+        return layer.register_forward_hook(after_forward, with_kwargs=True)
 
     def _gradient(self, name: str) -> torch.Tensor | None:
         """(rows, columns): the batch gradient of the rows that are meant."""
-        gradient = self._layers[name].weight.grad
-        return None if gradient is None else gradient[self._rows[name]]
+        weight = self._layers[name].weight
+        gradient = weight.grad if weight.is_leaf else None  # computed of other parameters: it has none
+        if gradient is None:
+            return None
+        return gradient[self._rows[name]].to(torch.promote_types(gradient.dtype, torch.float32))
 
-    def _by_sample(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    def _by_sample(self, name: str, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs (B, T, columns) and deltas (B, T, rows), the positions of all uses side by side."""
         uses = list(self._uses[name].values())
         sizes = {len(x) for x, _ in uses}
@@ -170,7 +184,7 @@ class GradientNoiseMeter:
             )
         xs = [x.reshape(len(x), -1, x.shape[-1]) for x, _ in uses]
         deltas = [delta.reshape(len(delta), -1, delta.shape[-1]) for _, delta in uses]
-        return torch.cat(xs, dim=1).float(), torch.cat(deltas, dim=1)[..., self._rows[name]].float()
+        return torch.cat(xs, dim=1).to(dtype), torch.cat(deltas, dim=1)[..., self._rows[name]].to(dtype)
 
     def _noise(
         self,
@@ -180,11 +194,13 @@ class GradientNoiseMeter:
         gradient: torch.Tensor,
         *,
         learning_rate: float,
-    ) -> GradientNoise:
+    ) -> GradientNoise | None:
         batch = len(x)
         scale = _scale(x, delta, gradient)
+        if scale is None:
+            return None
         sum_of_squares = (scale * batch) ** 2 * float(_squared_norms(x, delta).double().sum())
-        gradient_norm = float(torch.linalg.vector_norm(gradient, dtype=torch.float32))
+        gradient_norm = float(torch.linalg.vector_norm(gradient))
         if not math.isfinite(sum_of_squares) or not math.isfinite(gradient_norm):
             raise NumericalError(f"layer {name}: the gradient holds NaN or infinity; lower the learning rate")
         entries, samples = gradient.numel(), self._sample_count
@@ -203,19 +219,29 @@ class GradientNoiseMeter:
             uses.clear()
 
 
-def _scale(x: torch.Tensor, delta: torch.Tensor, gradient: torch.Tensor) -> float:
+def _scale(x: torch.Tensor, delta: torch.Tensor, gradient: torch.Tensor) -> float | None:
     """The c in ``gradient`` = c sum_it delta_it x_it^T: below 1 where the gradient was clipped, else 1.
 
-    Both sides are looked at along one pair of vectors, a and b = gradient^T a, so that the sum, as large a
-    product as the backward pass, is not formed.
+    None where there is none: not the gradient of this pass, or not of it alone. Both sides are looked at
+    along two pairs of vectors, so that the sum, as large a product as the backward pass, is not formed.
     """
-    a = gradient.float() @ x.mean((0, 1))
-    b = gradient.float().T @ a
+    sides = gradient @ x.mean((0, 1)), delta.square().mean((0, 1)).sqrt()
+    found = [_scale_along(a, x, delta, gradient) for a in sides]
+    seen = [one for one in found if one is not None] or [1.0]
+    if max(seen) > 1.0 + _SAME or max(seen) - min(seen) > _SAME * max(seen):
+        return None
+    return 1.0 if abs(seen[0] - 1.0) < _ROUNDING else seen[0]
+
+
+def _scale_along(
+    a: torch.Tensor, x: torch.Tensor, delta: torch.Tensor, gradient: torch.Tensor
+) -> float | None:
+    """c, by a and b = gradient^T a; None where nothing lies along a, or NaN does."""
+    b = gradient.T @ a
     summed = float(((delta @ a) * (x @ b)).sum(dtype=torch.float64))
     if summed == 0.0 or not math.isfinite(summed):
-        return 1.0
-    found = float(b.square().sum(dtype=torch.float64)) / summed
-    return 1.0 if abs(found - 1.0) < _ROUNDING else found
+        return None
+    return float(b.square().sum(dtype=torch.float64)) / summed
 
 
 def _squared_norms(x: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,12 @@ from sigmascope.errors import InvalidValueError
 from sigmascope.gradient_noise import GradientNoiseMeter
 from sigmascope.prediction.registry import DEFAULT_PREDICTORS
 from sigmascope.prediction.subspace import Modes
-from sigmascope.prediction.update import WeightChange, measured_update, planned_updates
+from sigmascope.prediction.update import (
+    WeightChange,
+    learning_rates,
+    measured_update,
+    planned_updates,
+)
 from sigmascope.records import GradientNoise, LayerRecord, LayerShape, ModeUpdate, StepRecord
 from sigmascope.sinks import Sink
 from sigmascope.spectra.exact import Spectrum
@@ -96,7 +101,7 @@ class Recorder:
         self._laws_every = _cadence("laws_every", laws_every)
         self._modes_every = _cadence("modes_every", modes_every)
         self._noise_every = _cadence("noise_every", noise_every)
-        self._sink, self._batches = sink, 0
+        self._model, self._sink, self._batches = model, sink, 0
         self._spectra = SpectraReader(spectra, accuracy=accuracy)
         self._learning_rate = learning_rate
         self._matrices = dict(weight_matrices(model) if matrices is None else matrices)
@@ -141,9 +146,10 @@ class Recorder:
 
         Predictors advance by the weight change G of the batch. Of torch.optim.SGD it is known beforehand,
         momentum and weight decay included; without an optimizer it is -learning_rate * grad. Of any other
-        optimizer, and of weights in half precision, whose sum with G is rounded by more than G itself, it is
-        W after minus W before, and predictors wait for ``record``. A layer without a gradient does not move,
-        and neither do its predictors.
+        optimizer, of weights that are computed from parameters (weight normalisation, pruning), and of
+        weights in half precision, whose sum with G is rounded by more than G itself, it is W after minus W
+        before, and predictors wait for ``record`` or the next batch. A layer without a gradient does not
+        move, and neither do its predictors.
 
         Args:
             optimizer: the one that is about to step.
@@ -156,17 +162,22 @@ class Recorder:
             NumericalError: a gradient holds NaN or infinity; the message names the layer.
         """
         rate = self._rate(optimizer, learning_rate)
+        self._check_layers()
         stored = {name: matrix.weight() for name, matrix in self._matrices.items()}
         weights = {name: self._matrices[name].view(weight) for name, weight in stored.items()}
-        trained = [name for name, weight in stored.items() if weight.grad is not None]
+        self._settle(weights)  # of a batch that nobody recorded
+        # what is computed of other parameters has no gradient, and moves nevertheless
+        trained = [name for name, weight in stored.items() if _computed(weight) or weight.grad is not None]
         modes = self._current_modes(trained)
         variance: dict[str, torch.Tensor] = {}
         if _due(self._noise_every, self._batches):
             sides = {name: (found.left, found.right) for name, found in modes.items()}
-            variance = self._meter.variance_along(sides, learning_rate=rate)
-            self._noise = self._meter.measure(learning_rate=rate)
+            variance = self._meter.variance_along(sides, learning_rate=1.0)
+            rates = dict.fromkeys(stored, rate)
+            rates |= {} if optimizer is None else learning_rates(optimizer, stored)
+            self._noise = self._meter.measure(learning_rate=rates)
         self._batches += 1
-        foreseen = [name for name in trained if _foreseeable(weights[name], optimizer)]
+        foreseen = [name for name in trained if _foreseeable(stored[name], optimizer)]
         for name in foreseen:  # one change at a time: what lies in the caches serves more than once
             change = self._change(name, stored[name], optimizer, rate=rate)
             if change is None:
@@ -192,13 +203,9 @@ class Recorder:
         """
         if step < 0:
             raise InvalidValueError(f"step must be at least 0, got {step}: 0 is before the first batch")
+        self._check_layers()
         weights = self._weights()
-        for name, (before, modes) in self._waiting.items():
-            change = WeightChange(measured_update(before, weights[name]))
-            self._trackers.advance(name, change, weights=before)
-            if modes is not None:
-                self._modes[name] = self._update_along(name, modes, change, None)
-        self._waiting = {}
+        self._settle(weights)
         spectra = self._spectra.read(weights, step=step, top=self._trackers.largest())
         layers = {shape.name: self._record_layer(shape, step, spectra[shape.name]) for shape in self.layers}
         self._sink.write(StepRecord(step=step, metrics=dict(metrics or {}), layers=layers))
@@ -233,6 +240,25 @@ class Recorder:
     def _weights(self) -> dict[str, torch.Tensor]:
         """The matrices by name; InvalidValueError where one is gone or has changed its shape."""
         return {name: matrix.tensor() for name, matrix in self._matrices.items()}
+
+    def _check_layers(self) -> None:
+        """InvalidValueError where a layer is no part of the model any more."""
+        there = set(map(id, self._model.modules()))
+        for name, matrix in self._matrices.items():
+            if id(matrix.module) not in there:
+                raise InvalidValueError(
+                    f"layer {name} is no part of the model any more: it was replaced or removed; build a new "
+                    "Recorder"
+                )
+
+    def _settle(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Let predictors see the changes that only show when they are made."""
+        for name, (before, modes) in self._waiting.items():
+            change = WeightChange(measured_update(before, weights[name]))
+            self._trackers.advance(name, change, weights=before)
+            if modes is not None:
+                self._modes[name] = self._update_along(name, modes, change, None)
+        self._waiting = {}
 
     def _rate(self, optimizer: torch.optim.Optimizer | None, learning_rate: float | None) -> float:
         if optimizer is not None:
@@ -271,7 +297,9 @@ class Recorder:
         after = self._trackers.modes(name)
         return ModeUpdate(
             projected=_along(before, change),
-            noise_variance=None if variance is None else _numpy(variance.cpu()),
+            noise_variance=None
+            if variance is None
+            else _numpy((variance * (change.scale * change.fresh) ** 2).cpu()),
             turned=None if after is None else _along(after, change),
         )
 
@@ -322,9 +350,14 @@ def _due(every: int, count: int) -> bool:
     return every > 0 and count % every == 0
 
 
+def _computed(weight: torch.Tensor) -> bool:
+    """Whether ``weight`` is no parameter itself."""
+    return not isinstance(weight, nn.Parameter)
+
+
 def _foreseeable(weight: torch.Tensor, optimizer: torch.optim.Optimizer | None) -> bool:
     """Whether the change of ``weight`` is known before the step."""
-    exact = weight.dtype in (torch.float32, torch.float64)
+    exact = weight.dtype in (torch.float32, torch.float64) and not _computed(weight)
     return exact and (optimizer is None or type(optimizer) is torch.optim.SGD)
 
 

@@ -49,7 +49,7 @@ class ModeUpdate:
     order the change of sigma_k. ``turned`` is the same with those of W + G, and the mean of both is the
     change to second order; None where it was not looked at.
     ``noise_variance`` is the variance that sampling the batch gives it, from per-sample gradients; None where
-    these were not to be had (a batch of one sample, no linear layer) or do not make G alone (not plain SGD).
+    these were not to be had (a batch of one sample, no linear layer) or do not make G (not SGD).
     """
 
     projected: NDArray[np.float32]

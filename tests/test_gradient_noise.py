@@ -256,3 +256,61 @@ def test_clipping_scales_the_noise_with_the_gradient(model: nn.Module) -> None:
     for name, free in measured[0].items():
         assert measured[1][name].beta1 == pytest.approx(free.beta1 / 16, rel=1e-3)
         assert measured[1][name].diffusion == pytest.approx(free.diffusion / 16, rel=1e-3)
+
+
+def test_a_gradient_that_is_not_of_one_pass_has_no_noise(model: nn.Module) -> None:
+    """Accumulated over passes of the same samples or of others, or averaged with another machine's."""
+    layers = linears(model)
+    x, y = data(model, 48)
+    for parts in ((slice(0, 16), slice(16, 48)), (slice(0, 16), slice(0, 16))):
+        model.zero_grad()
+        with GradientNoiseMeter(layers, sample_count=100) as meter:
+            for part in parts:
+                cross_entropy(model(x[part]), y[part]).backward()
+            modes = {name: (torch.eye(max(one.weight.shape))[:, :2], torch.eye(min(one.weight.shape))[:, :2])
+                     for name, one in layers.items()}  # fmt: skip
+            assert meter.variance_along(modes, learning_rate=0.1) == {}
+            assert meter.measure(learning_rate=0.1) == {}
+    model.zero_grad()
+    cross_entropy(model(x[16:]), y[16:]).backward()
+    other = [parameter.grad.clone() for parameter in model.parameters()]  # type: ignore[union-attr]
+    model.zero_grad()
+    with GradientNoiseMeter(layers, sample_count=100) as meter:
+        cross_entropy(model(x[:16]), y[:16]).backward()
+        for parameter, theirs in zip(model.parameters(), other, strict=True):
+            parameter.grad = (parameter.grad + theirs) / 2  # type: ignore[operator]
+        assert meter.measure(learning_rate=0.1) == {}
+
+
+def test_float64_and_rates_by_layer(model: nn.Module) -> None:
+    x, y = data(model, 16)
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        model.to(dtype).zero_grad()
+        with GradientNoiseMeter(linears(model), sample_count=100) as meter:
+            cross_entropy(model(x.to(dtype)), y).backward()
+            rates = {name: 0.1 * (place + 1) for place, name in enumerate(linears(model))}
+            found.append(meter.measure(learning_rate=rates))
+    for place, (name, single) in enumerate(found[0].items()):
+        double = found[1][name]
+        assert double.beta1 == pytest.approx(single.beta1, rel=1e-5)
+        assert double.diffusion == pytest.approx(single.diffusion, rel=1e-5)
+        plain = single.diffusion / (0.1 * (place + 1))  # D is linear in the rate
+        assert double.diffusion / (0.1 * (place + 1)) == pytest.approx(plain, rel=1e-5)
+
+
+def test_an_input_given_by_name() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.only = nn.Linear(FEATURES, CLASSES)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            scores: torch.Tensor = self.only(input=x)
+            return scores
+
+    named = Named()
+    x, y = data(named, 8)
+    with GradientNoiseMeter(linears(named), sample_count=100) as meter:
+        cross_entropy(named(x), y).backward()
+        assert set(meter.measure(learning_rate=0.1)) == {"only"}

@@ -18,10 +18,13 @@ class WeightChange:
     Attributes:
         direction: of the weight's shape; of plain SGD it is the gradient itself, in its own memory.
         scale: of plain SGD, -lr.
+        fresh: how often this batch's gradient is in ``direction``: once, unless momentum is damped or
+            Nesterov's.
     """
 
     direction: torch.Tensor
     scale: float = 1.0
+    fresh: float = 1.0
 
     def matrix(self) -> torch.Tensor:
         """G, a new tensor."""
@@ -66,6 +69,16 @@ def planned_updates(
     }
 
 
+def learning_rates(
+    optimizer: torch.optim.Optimizer, parameters: Mapping[str, torch.Tensor]
+) -> dict[str, float]:
+    """Of the group that each parameter is in, by name; without those that the optimizer does not hold."""
+    rate_of = {id(parameter): float(group["lr"]) for parameter, group in _held(optimizer)}
+    return {
+        name: rate_of[id(parameter)] for name, parameter in parameters.items() if id(parameter) in rate_of
+    }
+
+
 @torch.no_grad()
 def measured_update(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
     """G = ``after`` - ``before``, a new tensor; for any optimizer, with a copy of the weights from before it.
@@ -101,15 +114,19 @@ def _sgd_change(parameter: torch.Tensor, group: Mapping[str, Any], state: Mappin
     direction = -gradient if group["maximize"] else gradient
     if group["weight_decay"] != 0:
         direction = direction.add(parameter, alpha=group["weight_decay"])
-    if group["momentum"] != 0:
-        direction = _with_momentum(direction, group, state.get("momentum_buffer"))
-    return WeightChange(direction, -float(group["lr"]))
+    rate = -float(group["lr"])
+    if group["momentum"] == 0:
+        return WeightChange(direction, rate)
+    return _with_momentum(direction, group, state.get("momentum_buffer"), rate=rate)
 
 
 def _with_momentum(
-    direction: torch.Tensor, group: Mapping[str, Any], buffer: torch.Tensor | None
-) -> torch.Tensor:
+    direction: torch.Tensor, group: Mapping[str, Any], buffer: torch.Tensor | None, *, rate: float
+) -> WeightChange:
     momentum = group["momentum"]
     # the first step fills the buffer without dampening
-    moved = direction if buffer is None else (momentum * buffer).add(direction, alpha=1 - group["dampening"])
-    return direction.add(moved, alpha=momentum) if group["nesterov"] else moved
+    fresh = 1.0 if buffer is None else 1.0 - float(group["dampening"])
+    moved = direction if buffer is None else (momentum * buffer).add(direction, alpha=fresh)
+    if not group["nesterov"]:
+        return WeightChange(moved, rate, fresh)
+    return WeightChange(direction.add(moved, alpha=momentum), rate, 1.0 + float(momentum) * fresh)

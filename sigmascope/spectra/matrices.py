@@ -10,6 +10,9 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from sigmascope.errors import InvalidValueError
 
@@ -55,7 +58,7 @@ class WeightMatrix:
         return self.view(self.weight())
 
     def weight(self) -> torch.Tensor:
-        """What is stored: the parameter that is trained.
+        """What is stored: the parameter that is trained, or what is computed from such parameters.
 
         Raises:
             InvalidValueError: as for :meth:`tensor`.
@@ -94,7 +97,8 @@ def weight_matrices(
     * ``embedding``: of nn.Embedding and nn.EmbeddingBag, (entries, dimensions); only where asked for.
 
     Of a parametrized weight (``torch.nn.utils.parametrize``) with one trained tensor behind it, such as under
-    spectral normalisation, that tensor is read: computing the weight would advance the normalisation.
+    spectral normalisation, that tensor is read: computing the weight would advance the normalisation. Of any
+    other computed weight (weight normalisation, pruning) it is what the next forward pass will use.
 
     A tied weight appears under the first of its names. One matrix in a model that is itself such a module is
     called by its kind.
@@ -102,17 +106,18 @@ def weight_matrices(
     Raises:
         InvalidValueError: an unknown kind; no such matrix in the model; a lazy layer without a shape yet.
     """
+    kinds = (kinds,) if isinstance(kinds, str) else kinds
     unknown = sorted(set(kinds) - {*DEFAULT_KINDS, "embedding"})
     if unknown:
         raise InvalidValueError(
             f"unknown kind of matrix {unknown[0]!r}; choose among {', '.join(DEFAULT_KINDS)}, embedding"
         )
     found: dict[str, WeightMatrix] = {}
-    seen: set[tuple[object, ...]] = set()
+    seen: dict[tuple[object, ...], torch.Tensor] = {}  # kept alive, or another could take its address
     for matrix in _every_matrix(model):
         weight = _held(matrix.module, matrix.attribute)
         if matrix.kind in kinds and weight is not None and identity(weight) not in seen:
-            seen.add(identity(weight))
+            seen[identity(weight)] = weight
             found[matrix.name] = matrix
     if not found:
         raise InvalidValueError(
@@ -130,10 +135,12 @@ def split_qkv(matrix: WeightMatrix) -> tuple[WeightMatrix, WeightMatrix, WeightM
         InvalidValueError: the rows cannot be divided by three, or were divided before.
     """
     rows = matrix.shape[0]
-    if rows % 3 or matrix.rows is not None:
+    if matrix.rows is not None:
+        raise InvalidValueError(f"{matrix.name} is a part already; split the whole projection, once")
+    if rows % 3:
         raise InvalidValueError(
             f"{matrix.name} has {rows} rows, which are not a query, a key and a value of equal size; "
-            "split only stacked projections, once"
+            "split only stacked projections"
         )
     third = rows // 3
     q, k, v = (
@@ -184,6 +191,14 @@ def _held(module: nn.Module, attribute: str) -> torch.Tensor | None:
         if len(behind) == 1:
             original: torch.Tensor = behind[0]
             return original
+    # the older way: a hook computes the attribute before each forward pass, and it is stale after a step
+    for hook in module._forward_pre_hooks.values():
+        if isinstance(hook, WeightNorm) and hook.name == attribute:
+            return torch.Tensor(hook.compute_weight(module))
+        if isinstance(hook, BasePruningMethod) and hook._tensor_name == attribute:
+            return torch.Tensor(hook.apply_mask(module))  # type: ignore[no-untyped-call]
+        if isinstance(hook, SpectralNorm) and hook.name == attribute:
+            attribute = f"{attribute}_orig"
     weight = getattr(module, attribute, None)
     return weight if isinstance(weight, torch.Tensor) else None
 

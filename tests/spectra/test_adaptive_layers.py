@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigmascope.errors import InvalidValueError, NumericalError
-from sigmascope.spectra import AdaptiveSpectra, SpectraReader
+from sigmascope.spectra import AdaptiveSpectra, AdaptiveSpectrum, SpectraReader
 from sigmascope.spectra.adaptive_layers import due
 
 
@@ -126,3 +126,39 @@ def test_training_is_the_same_bit_for_bit(method: str) -> None:
     watched = trained(method)
     torch.set_rng_state(state)
     assert all(torch.equal(a, b) for a, b in zip(trained(None), watched, strict=True))
+
+
+def test_motion_of_a_few_rows_is_seen() -> None:
+    """Of those that the distance is not judged by, too."""
+    W = gaussian(1024, 64)
+    layer = AdaptiveSpectrum()
+    layer.read(W, step=0)
+    for step in (1, 2, 3):
+        W = W.clone()
+        W[1] *= 10
+        found = layer.read(W, step=step)
+        assert found.method != "adaptive"
+        torch.testing.assert_close(found.values, torch.linalg.svdvals(W), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-22, 1.0, 1e22, 1e30])
+def test_any_scale_moves(scale: float) -> None:
+    W, layer = gaussian(200, 100), AdaptiveSpectrum()
+    layer.read(W * scale, step=0)
+    assert layer.read(W * scale, step=1).method == "adaptive"
+    W = W + 0.1 * gaussian(200, 100, seed=1)
+    assert layer.read(W * scale, step=2).method != "adaptive"
+
+
+def test_another_memory_layout_is_the_same_weight() -> None:
+    W, layer = gaussian(100, 80), AdaptiveSpectrum()
+    before = layer.read(W, step=0).values
+    torch.testing.assert_close(layer.read(W.T.contiguous().T, step=1).values, before)
+
+
+def test_what_was_read_belongs_to_who_read_it() -> None:
+    W, layer = gaussian(100, 80), AdaptiveSpectrum()
+    for step in range(3):
+        values = layer.read(W, step=step).values
+        torch.testing.assert_close(values, torch.linalg.svdvals(W), rtol=1e-4, atol=1e-4)
+        values.zero_()

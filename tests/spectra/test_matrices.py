@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
+from torch.nn.utils import weight_norm as old_weight_norm
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from sigmascope.errors import InvalidValueError
@@ -62,7 +67,7 @@ def test_a_stacked_projection_comes_apart() -> None:
     assert [part.name for part in parts] == ["in_proj.q", "in_proj.k", "in_proj.v"]
     assert [part.shape for part in parts] == [(8, 8)] * 3
     assert torch.equal(torch.cat([part.tensor() for part in parts]), whole.tensor())
-    with pytest.raises(InvalidValueError, match="split only stacked projections, once"):
+    with pytest.raises(InvalidValueError, match=r"in_proj\.q is a part already"):
         split_qkv(parts[0])
     with pytest.raises(InvalidValueError, match="out_proj has 8 rows"):
         split_qkv(weight_matrices(attention)["out_proj"])
@@ -116,3 +121,31 @@ def test_other_precisions_have_spectra(dtype: torch.dtype) -> None:
     for name, spectrum in exact_spectra(weights).items():
         truth = torch.linalg.svdvals(weights[name].double())
         assert float((spectrum.values - truth).abs().max()) <= spectrum.error_bound
+
+
+def test_computed_weights_are_each_found() -> None:
+    """Their tensors are made anew at each look, and freed memory is given out again."""
+    model = nn.Sequential(*[weight_norm(nn.Linear(64, 64)) for _ in range(12)])
+    assert list(weight_matrices(model)) == [str(place) for place in range(12)]
+
+
+@pytest.mark.parametrize(
+    "normalise", [old_weight_norm, lambda layer: prune.l1_unstructured(layer, "weight", 0.3)]
+)
+def test_a_weight_computed_by_a_hook_is_that_of_the_next_forward_pass(
+    normalise: Callable[[nn.Module], nn.Module],
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch prefers the newer way
+        layer = normalise(nn.Linear(6, 5))
+    matrix = weight_matrices(layer)["linear"]
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.mul_(1.5)
+    found = matrix.tensor().clone()
+    layer(torch.zeros(1, 6))
+    assert torch.equal(found, layer.weight)
+
+
+def test_one_kind_by_its_name() -> None:
+    assert list(weight_matrices(nn.Sequential(nn.Linear(3, 4), nn.Conv1d(2, 2, 2)), kinds="linear")) == ["0"]

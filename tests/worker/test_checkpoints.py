@@ -285,12 +285,12 @@ def test_what_a_state_holds_has_a_number(
     (path,) = checkpoints.steps(settings.checkpoints, run_id).values()
     state = torch.load(path, weights_only=True)["state"]
     recorder = state["recorder"]
-    assert writing.LAYOUT == 2
+    assert writing.LAYOUT == 3
     assert set(state) == {"model", "optimizer", "recorder"}
     assert set(recorder) == {"batches", "learning_rate", "trackers", "spectra", "fits"}
     assert set(recorder["trackers"]) == {"steps", "of"}
     assert set(recorder["spectra"]["head"]) == {
-        "bound", "step", "gone", "way", "rows", "exact", "pace", "shape", "rates"
+        "bound", "step", "norm", "gone", "way", "rows", "exact", "pace", "shape", "rates"
     }  # fmt: skip
     assert [set(one) for one in recorder["trackers"]["of"]["head"]] == [
         {"name", "k", "epsilon", "delta", "U", "V", "sigma", "below", "shape"},

@@ -1,0 +1,194 @@
+"""The recorder in loops that are not plain SGD on parameters, with a record after each batch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import parametrizations, prune
+from torch.nn.utils import weight_norm as old_weight_norm
+
+from sigmascope.errors import InvalidValueError
+from sigmascope.recorder import Recorder
+from sigmascope.sinks import MemorySink
+from sigmascope.spectra.matrices import weight_matrices
+
+Optimizer = Callable[[nn.Module], torch.optim.Optimizer]
+SAMPLES, BATCH = 256, 32
+
+
+def data(dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(SAMPLES, 30, generator=generator).to(dtype)
+    return x, torch.randint(10, (SAMPLES,), generator=generator)
+
+
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(30, 40), nn.ReLU(), nn.Linear(40, 10))
+
+
+def follow(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    every: int = 1,
+    batches: int = 40,
+    **options: object,
+) -> MemorySink:
+    """Train, recording every so many batches."""
+    sink = MemorySink()
+    dtype = next(model.parameters()).dtype
+    x, y = data(dtype)
+    with Recorder(model, sink, sample_count=SAMPLES, **options) as recorder:  # type: ignore[arg-type]
+        recorder.record(0)
+        for step in range(1, batches + 1):
+            chosen = torch.arange(step * BATCH, (step + 1) * BATCH) % SAMPLES
+            optimizer.zero_grad()
+            cross_entropy(model(x[chosen]).float(), y[chosen]).backward()
+            recorder.observe(optimizer)
+            optimizer.step()
+            if step % every == 0:
+                recorder.record(step)
+    return sink
+
+
+def assert_tracked(sink: MemorySink, model: nn.Module, *, rtol: float) -> None:
+    """The last record is of the weights as they are, and the tracker has come along."""
+    last = sink.records[-1].layers
+    for name, matrix in weight_matrices(model).items():
+        true = np.linalg.svd(matrix.tensor().double().numpy(), compute_uv=False)
+        np.testing.assert_allclose(last[name].singular_values, true, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(last[name].trajectories["subspace"][:3], true[:3], rtol=rtol)
+        moved = np.abs(last[name].singular_values - sink.records[0].layers[name].singular_values)
+        assert moved.max() > 20 * rtol * true[0]
+
+
+def test_float64_is_recorded_like_float32() -> None:
+    records = []
+    for dtype in (torch.float32, torch.float64):
+        model = net().to(dtype)
+        sink = follow(model, torch.optim.SGD(model.parameters(), lr=0.1))
+        assert_tracked(sink, model, rtol=1e-3)
+        records.append(sink.records[-1].layers)
+    for name, single in records[0].items():
+        double = records[1][name]
+        assert single.noise is not None
+        assert double.noise is not None
+        assert single.modes is not None
+        assert double.modes is not None
+        assert double.noise.beta1 == pytest.approx(single.noise.beta1, rel=1e-3)
+        np.testing.assert_allclose(
+            double.modes.projected[:3], single.modes.projected[:3], rtol=0.1, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("spectra", ["auto", "adaptive"])
+def test_records_may_be_fewer_than_batches(spectra: str) -> None:
+    """Also where a change only shows when it is made."""
+    model = net()
+    sink = follow(model, torch.optim.AdamW(model.parameters(), lr=0.01), every=10, spectra=spectra)
+    assert len(sink.records) == 5
+    assert_tracked(sink, model, rtol=2e-3)
+
+
+def test_half_precision_with_fewer_records() -> None:
+    model = net().to(torch.bfloat16)
+    sink = follow(model, torch.optim.SGD(model.parameters(), lr=0.5), every=10)
+    assert_tracked(sink, model, rtol=5e-3)
+
+
+def _old(layer: nn.Module) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch prefers the newer way
+        return old_weight_norm(layer)
+
+
+@pytest.mark.parametrize(
+    "computed",
+    [
+        parametrizations.weight_norm,
+        _old,
+        lambda layer: prune.random_unstructured(layer, "weight", 0.3),
+    ],
+    ids=["weight_norm", "older weight_norm", "prune"],
+)
+def test_computed_weights_are_followed(computed: Callable[[nn.Module], nn.Module]) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(computed(nn.Linear(30, 40)), nn.ReLU(), nn.Linear(40, 10))
+    sink = follow(model, torch.optim.SGD(model.parameters(), lr=0.5))
+    assert_tracked(sink, model, rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "factor"),
+    [
+        ({"momentum": 0.9}, 1.0),
+        ({"momentum": 0.9, "dampening": 0.5}, 0.25),
+        ({"momentum": 0.9, "nesterov": True}, 1.9**2),
+    ],
+)
+def test_noise_along_modes_is_that_of_the_step(options: dict[str, float], factor: float) -> None:
+    """The share that this batch's gradient has in G, squared; of two batches, so that a buffer is there."""
+    variances = []
+    for settings in ({}, options):
+        model = net()
+        sink = MemorySink()
+        x, y = data()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, **settings)  # type: ignore[arg-type]
+        optimizer.zero_grad()
+        cross_entropy(model(x[:BATCH]), y[:BATCH]).backward()
+        kept = [parameter.detach().clone() for parameter in model.parameters()]
+        optimizer.step()
+        with torch.no_grad():  # the same weights for all, and a buffer
+            for parameter, before in zip(model.parameters(), kept, strict=True):
+                parameter.copy_(before)
+        with Recorder(model, sink, sample_count=SAMPLES) as recorder:
+            optimizer.zero_grad()
+            cross_entropy(model(x[BATCH : 2 * BATCH]), y[BATCH : 2 * BATCH]).backward()
+            recorder.observe(optimizer)
+            recorder.record(1)
+        modes = sink.records[0].layers["0"].modes
+        assert modes is not None
+        assert modes.noise_variance is not None
+        variances.append(modes.noise_variance)
+    np.testing.assert_allclose(variances[1], factor * variances[0], rtol=1e-3)
+
+
+def test_each_layer_has_the_rate_of_its_group() -> None:
+    diffusions = []
+    for rate in (0.1, 1e-3):
+        model = net()
+        optimizer = torch.optim.SGD([{"params": model[0].parameters(), "lr": rate},  # type: ignore[index]
+                                     {"params": model[2].parameters(), "lr": 0.1}])  # type: ignore[index]  # fmt: skip
+        noise = [one.noise for one in follow(model, optimizer, batches=1).records[-1].layers.values()]
+        diffusions.append([one.diffusion for one in noise if one is not None])
+    assert diffusions[1][1] == pytest.approx(diffusions[0][1], rel=1e-6)
+    assert diffusions[1][0] == pytest.approx(diffusions[0][0] / 100, rel=1e-6)
+
+
+def test_a_layer_that_is_replaced_or_removed_is_named() -> None:
+    model = net()
+    recorder = Recorder(model, MemorySink(), sample_count=SAMPLES, learning_rate=0.1)
+    recorder.record(0)
+    model[2] = nn.Linear(40, 10)  # type: ignore[operator]
+    for call in (recorder.observe, lambda: recorder.record(1)):
+        with pytest.raises(InvalidValueError, match="layer 2 is no part of the model any more"):
+            call()
+
+
+def test_built_in_inference_mode() -> None:
+    model = net()
+    with torch.inference_mode():
+        recorder = Recorder(model, MemorySink(), sample_count=SAMPLES, learning_rate=0.1)
+    x, y = data()
+    for step in (1, 2):
+        model.zero_grad()
+        cross_entropy(model(x), y).backward()
+        recorder.observe()
+        recorder.record(step)
