@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Lock
+from typing import TypeVar
 
 import torch
 
@@ -16,6 +18,8 @@ from sigmascope.spectra.orientation import tall
 
 # up to this cost, that of 1024 x 1024, a second thread gains a tenth or less; beyond, threads to this power
 _SINGLE, _GAIN = 1024.0**3, 0.8
+_POOL = Lock()
+R = TypeVar("R")
 
 
 @apart_from_training
@@ -98,12 +102,19 @@ def _all_done(works: Sequence[Callable[[], torch.Tensor]], *, share: int) -> lis
     if len(works) == 1 and share == threads:
         return [works[0]()]
     workers = min(threads // share, len(works))
-    try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
-            return [done.result() for done in [pool.submit(work) for work in works]]
-    finally:
-        # The number that new threads start with is one for all, and the workers have changed it.
-        torch.set_num_threads(threads)
+    # The number that new threads start with is one for all, and the workers change it: one pool at a time.
+    with _POOL:
+        usual = _in_a_new_thread(torch.get_num_threads)
+        try:
+            with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+                return [done.result() for done in [pool.submit(work) for work in works]]
+        finally:
+            _in_a_new_thread(partial(torch.set_num_threads, usual))
+
+
+def _in_a_new_thread(work: Callable[[], R]) -> R:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
 
 
 def _on_gpu(matrices: Mapping[str, torch.Tensor], chosen: Mapping[str, str]) -> dict[str, torch.Tensor]:

@@ -52,7 +52,7 @@ def test_bound_holds_for_awkward_matrices(weight: torch.Tensor, method: str) -> 
     error = np.abs(spectrum.values.double().numpy() - oracle(weight)).max()
     assert error <= spectrum.error_bound
     assert (spectrum.values >= 0).all()
-    assert spectrum.error_bound <= 1.1e-3 * float(spectrum.values[0])
+    assert spectrum.error_bound <= 4.1e-3 * float(spectrum.values[0])
 
 
 def test_auto_takes_svd_when_small_and_gram_when_large() -> None:
@@ -116,3 +116,33 @@ def test_tall_is_a_view_with_more_rows() -> None:
     assert view.shape == (8, 3)
     assert view.data_ptr() == weight.data_ptr()
     assert not view.requires_grad
+
+
+ALIKE = {
+    "constant": lambda m, n, dtype: torch.full((m, n), 0.1, dtype=dtype),
+    "equal columns": lambda m, n, dtype: gaussian(m, 1).to(dtype).expand(m, n),
+    "equal rows": lambda m, n, dtype: gaussian(1, n).to(dtype).expand(m, n),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("method", ["svd", "gram", "gram64"])
+@pytest.mark.parametrize("shape", [(20_000, 1), (200, 100), (1024, 700), (2048, 300)])
+@pytest.mark.parametrize("alike", ALIKE)
+def test_bound_holds_where_all_roundings_go_one_way(
+    alike: str, shape: tuple[int, int], method: str, dtype: torch.dtype
+) -> None:
+    """Of rank one, so that the truth is one product of norms, and zeros."""
+    W = ALIKE[alike](*shape, dtype)
+    exact = np.zeros(min(shape))
+    exact[0] = math.sqrt(math.fsum((W[:, 0].double() ** 2).tolist())) * math.sqrt(
+        math.fsum((W[0].double() / W[0, 0].double()).square().tolist())
+    )
+    spectrum = exact_spectrum(W, method=method)
+    assert np.abs(spectrum.values.double().numpy() - exact).max() <= spectrum.error_bound
+
+
+def test_values_beyond_the_type_are_no_infinity() -> None:
+    for method in ("svd", "gram", "gram64"):
+        with pytest.raises(NumericalError, match="leaves the range of torch.float32; scale the weight down"):
+            exact_spectrum(torch.full((4, 4), 2e38), method=method)

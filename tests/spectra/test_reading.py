@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -106,6 +107,17 @@ def test_two_threads_find_what_one_finds_and_are_given_back() -> None:
     for name, weight in weights.items():
         error = (found[name].values - reference(weight)).abs()
         assert float(error.max()) <= found[name].error_bound
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_calls_from_several_threads_leave_the_number_of_threads_alone() -> None:
+    weights = {str(i): gaussian(70, 66, seed=i) for i in range(3)}
+    for _ in range(5):
+        with ThreadPoolExecutor(3) as pool:
+            for found in pool.map(exact_spectra, [weights] * 3):
+                assert set(found) == set(weights)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 2
 
 
 @pytest.mark.parametrize("method", [one for one in CHOICES if one != "auto"])

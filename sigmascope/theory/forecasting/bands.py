@@ -50,8 +50,9 @@ def error_scale(values: FloatArray, points: FloatArray, horizon: int) -> FloatAr
         # the guess counts as ten forecasts
         share = (weights / (weights + 10.0))[:, None]
         scale[due + horizon] = share * means + (1.0 - share) * scale[due + horizon]
-    floor = np.finfo(np.float64).eps * np.maximum(values.max(initial=1.0), 1.0)
-    return np.asarray(np.maximum(scale, floor))
+    # rounding of what each origin has seen, and no more
+    floor = np.finfo(np.float64).eps * np.maximum.accumulate(values[:, :1])
+    return np.asarray(np.maximum(np.maximum(scale, floor), np.finfo(np.float64).tiny))
 
 
 def first_guess(values: FloatArray, horizon: int) -> FloatArray:

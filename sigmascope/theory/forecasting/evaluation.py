@@ -9,7 +9,7 @@ import numpy as np
 from sigmascope.errors import InvalidValueError
 from sigmascope.theory.forecasting.bands import LEVELS, with_bands
 from sigmascope.theory.forecasting.forecast import TRENDS, check_method, quantiles_of
-from sigmascope.theory.forecasting.history import History, Steps, check_horizon, check_origin
+from sigmascope.theory.forecasting.history import History, Steps, check_count, check_horizon, check_origin
 from sigmascope.theory.forecasting.sde import SdeOptions, ensemble
 from sigmascope.theory.laws.law import FloatArray
 
@@ -61,7 +61,7 @@ def rolling_evaluation(
     """
     check_method(method)
     check_horizon(horizon)
-    check_horizon(every)
+    check_count("every", every, "origins")
     values = history.values
     check_origin(first_origin, steps=len(values))
     origins = np.arange(first_origin, len(values) - horizon, every)

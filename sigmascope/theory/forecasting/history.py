@@ -107,15 +107,24 @@ def as_amounts(name: str, values: ArrayLike, shape: tuple[int, ...]) -> FloatArr
 
 def check_horizon(horizon: int) -> int:
     """``horizon`` when a whole number >= 1; InvalidValueError otherwise."""
-    if isinstance(horizon, bool) or not isinstance(horizon, int | np.integer) or horizon < 1:
-        raise InvalidValueError(
-            f"horizon must be a whole number >= 1, got {horizon!r}; it counts steps ahead"
-        )
-    return int(horizon)
+    return check_count("horizon", horizon, "steps ahead")
+
+
+def check_count(name: str, count: int, counted: str) -> int:
+    """``count`` when a whole number >= 1; InvalidValueError otherwise."""
+    if not _whole(count) or count < 1:
+        raise InvalidValueError(f"{name} must be a whole number >= 1, got {count!r}; it counts {counted}")
+    return int(count)
+
+
+def _whole(number: object) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def check_origin(origin: int, *, steps: int) -> int:
     """``origin`` when it is a row with enough of a past; InvalidValueError otherwise."""
+    if not _whole(origin):
+        raise InvalidValueError(f"origin must be a whole number, got {origin!r}; it is a row of the history")
     if origin < FEWEST:
         raise InvalidValueError(
             f"a forecast needs {FEWEST} steps before its origin, got origin {origin}; choose a later one"

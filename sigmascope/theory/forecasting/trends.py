@@ -25,7 +25,7 @@ PRIOR = np.array([0.1, 0.2, 0.2, 0.2, 0.2, 0.3])
 FORGETTING, PRIOR_WEIGHT = 0.98, 400.0
 # a comparison counts as one over the root of what the prior was off there, and of this share of its usual
 USUAL = 0.3
-# in units of the largest value: where nothing moves the prior stands
+# in units of the largest value at first: where nothing moves the prior stands
 LEAST_ERROR, LEAST_RIDGE = 1e-15, 1e-30
 
 
@@ -123,7 +123,8 @@ def belief(values: FloatArray, trends: FloatArray, horizon: int, *, prior: Float
     known = np.arange(FEWEST, t - horizon)
     if not len(known):
         return np.broadcast_to(prior, (t, p))
-    scale = max(float(values.max()), np.finfo(np.float64).tiny)
+    # of the first values that are compared: one that later rows had a say in would let them be foreseen
+    scale = float(values[: FEWEST + 1].max()) or 1.0
     X, y = trends[known] / scale, (values[known + horizon] - values[known]) / scale
 
     def forgotten(series: FloatArray) -> FloatArray:

@@ -17,6 +17,8 @@ from sigmascope.theory.forecasting import (
     forecast,
     rolling_evaluation,
 )
+from sigmascope.theory.forecasting.bands import with_bands
+from sigmascope.theory.forecasting.forecast import TRENDS as TREND
 from sigmascope.theory.forecasting.trends import belief, damped_trend, foreseen, linear, running_lines
 
 TRENDS = ("persistence", "linear", "damped_trend")
@@ -63,6 +65,27 @@ def test_the_rolling_evaluation_makes_the_same_forecasts(method: str) -> None:
     score = rolling_evaluation(history, method=method, horizon=20, first_origin=250, every=1000)
     assert score.origins == 1
     assert score.mae == pytest.approx(np.abs(single[:, 2] - history.values[270]).mean(), rel=1e-9)
+
+
+@pytest.mark.parametrize("method", TRENDS)
+def test_the_rolling_evaluation_sees_no_future_however_large(method: str) -> None:
+    """Not even in the unit that rounding is measured by."""
+    values = walk(400)
+    exploded = values.copy()
+    exploded[300:] *= 1e18
+    for origins in (values, exploded):
+        quantiles = with_bands(origins, TREND[method](origins, 40), 40)[:260]
+        np.testing.assert_array_equal(quantiles, with_bands(values, TREND[method](values, 40), 40)[:260])
+
+
+@pytest.mark.parametrize("method", TRENDS)
+def test_forecasts_have_the_unit_of_the_values(method: str) -> None:
+    values, unit = walk(300), 2.0**-70
+    plain, small = (
+        forecast(History.of(scaled), origin=280, horizon=20, method=method).quantiles
+        for scaled in (values, values * unit)
+    )
+    np.testing.assert_allclose(small / unit, plain, rtol=1e-9)
 
 
 def test_persistence_holds_and_a_line_is_extended() -> None:
@@ -220,6 +243,8 @@ def test_bad_histories(change: dict[str, object], message: str) -> None:
 
 BAD_CALLS = [
     ({"horizon": 0}, "horizon must be a whole number >= 1, got 0"),
+    ({"origin": 100.7}, "origin must be a whole number, got 100.7"),
+    ({"origin": float("nan")}, "origin must be a whole number, got nan"),
     ({"horizon": 2.5}, "got 2.5"),
     ({"origin": 10}, "needs 50 steps before its origin, got origin 10"),
     ({"origin": 500}, "origin 500 is not recorded; the last row is 119"),
