@@ -156,8 +156,8 @@ def bounded(values: torch.Tensor, method: str, matrix: torch.Tensor) -> Spectrum
     kept = values.to(matrix.dtype)
     if not math.isfinite(float(kept[0])):
         raise NumericalError(
-            f"the largest singular value leaves the range of {matrix.dtype}; scale the weight down, or convert "
-            "it with .double()"
+            f"the largest singular value leaves the range of {matrix.dtype}; scale the weight down, or "
+            "convert it with .double()"
         )
     type_kept = torch.finfo(kept.dtype)
     if kept.dtype != values.dtype:

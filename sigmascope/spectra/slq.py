@@ -26,7 +26,9 @@ _MOST_ROUNDS = 60
 # residual |W^T W v - lambda v| / lambda at which a largest value is settled (its own error is as the square),
 # and at which its vector is good enough to be taken out of the rest
 _SETTLED, _REMOVED = 1e-4, 1e-2
-# residual relative to sigma_max from which on a node of a quadrature is taken for a singular value
+# a share of the starts that stands for so many values: more is one value that occurs several times
+_SIMPLE = 3.0
+# error relative to sigma_max from which on a node of a quadrature is taken for a singular value
 _STEP = 1e-3
 # points, for each value, at which the mean distribution is computed
 _POINTS = 8
@@ -46,7 +48,8 @@ def slq_spectrum(
 
     One block Krylov space of W^T W, grown from ``probes`` random vectors with full reorthogonalisation, gives
     both. The largest are its Rayleigh-Ritz values: it grows until their residuals settle them to about 1e-6
-    relative. Every vector that has converged there is then taken out of the starts.
+    relative. Every vector that has converged there is then taken out of the starts, down to the first value
+    that occurs many times, of which the space holds but a few vectors.
 
     For the rest, Lanczos from each start, in coordinates of the space and therefore without a further product
     with W, gives a Gaussian quadrature of the spectral density as seen from it (Golub and Meurant 2010;
@@ -93,7 +96,10 @@ def slq_spectrum(
     starts = torch.randn(n, block, generator=generator, dtype=matrix.dtype, device="cpu").to(matrix.device)
     values, known, distance = _estimate(matrix, starts, squares=norm**2, rounds=rounds, top=top)
     values = values * scale
-    return Spectrum(values.to(matrix.dtype), "slq", _largest_shift(values[known:], math.ceil(distance * n)))
+    shift = _largest_shift(values[known:], math.ceil(distance * n))
+    grid = float(values[known - 1]) / (_POINTS * n)  # that the distribution is read on
+    rounding = 4 * torch.finfo(matrix.dtype).eps * float(values[0])
+    return Spectrum(values.to(matrix.dtype), "slq", shift + grid + rounding)
 
 
 def _norm(matrix: torch.Tensor) -> float:
@@ -110,25 +116,28 @@ def _estimate(
     n, block = starts.shape
     chance = math.sqrt(1 / (2 * n * block))
     for space in _spaces(matrix, starts, rounds=rounds, top=top):
-        known = space.ritz[: space.converged].sqrt()
+        largest = float(space.ritz[space.removed :].amax().sqrt())
         diagonal, beside = _tridiagonal(space)
         rules, before = (
             _rules(diagonal[:, :steps], beside[:, :steps], sigma_max=math.sqrt(float(space.ritz[0])))
             for steps in (space.rounds, max(space.rounds - _LAST_ROUNDS, 1))
         )
-        glances = np.linspace(0.0, float(known[-1]), _GLANCES)
+        glances = np.linspace(0.0, largest, _GLANCES)
         change = _mean_distribution(rules, glances) - _mean_distribution(before, glances)
         changed = float(np.abs(change).max())
         if changed < _UNCHANGED:
             break
-    points = np.linspace(0.0, float(known[-1]), _POINTS * n)
+    known = space.ritz[: space.removed]
+    points = np.linspace(0.0, largest, _POINTS * n)
     masses = tilted(
         np.diff(_mean_distribution(rules, points), prepend=0.0),
         points**2,
-        mean=(squares - float(known.square().sum())) / (n - len(known)),
+        mean=(squares - float(known.sum())) / (n - len(known)),
     )
     rest = quantiles(points, masses, n - len(known))
-    return torch.cat([known, torch.from_numpy(rest)]), len(known), chance + changed
+    values = torch.cat([known.sqrt(), torch.from_numpy(rest)])
+    values[:top] = space.ritz[:top].sqrt()
+    return values, max(top, len(known)), chance + changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +147,14 @@ class _Space:
     Attributes:
         ritz: eigenvalues of W^T W on it, (N,) float64 on the CPU, descending, none negative.
         starts: an orthonormal basis of the starts in coordinates of the Ritz vectors, (N, block).
-        converged: how many, from the top, are eigenvalues of W^T W; a block at least is left for the rest.
+        removed: how many, from the top, are eigenvalues of W^T W that occur once; a block at least is left
+            for the rest.
         rounds: products with W^T W behind it.
     """
 
     ritz: torch.Tensor
     starts: torch.Tensor
-    converged: int
+    removed: int
     rounds: int
 
 
@@ -166,8 +176,10 @@ def _spaces(matrix: torch.Tensor, starts: torch.Tensor, *, rounds: int, top: int
             # no value is better than rounding makes the largest
             residual = (residual - _ROUNDING * ritz[0]).clamp(min=0.0) / ritz.clamp(min=1e-300)
             if full or _leading(residual <= _SETTLED) >= top:
-                converged = min(max(top, _leading(residual <= _REMOVED)), len(ritz) - block)
-                yield _Space(ritz.clamp(min=0.0), vectors[:block].T, converged, count)
+                occurrences = n * vectors[:block].square().mean(0)
+                simple = (residual <= _REMOVED) & (occurrences <= _SIMPLE)
+                removed = min(_leading(simple), len(ritz) - block)
+                yield _Space(ritz.clamp(min=0.0), vectors[:block].T, removed, count)
                 if full or count >= last:
                     return
         basis = torch.cat([basis, newest], dim=1)
@@ -222,7 +234,7 @@ def _tridiagonal(space: _Space) -> tuple[torch.Tensor, torch.Tensor]:
 
     On the diagonal matrix of the ``ritz`` that have not converged, with full reorthogonalisation.
     """
-    ritz, starts = space.ritz[space.converged :], space.starts[space.converged :]
+    ritz, starts = space.ritz[space.removed :], space.starts[space.removed :]
     tiny = max(1e-14 * float(ritz[0]), 1e-150)  # below it nothing is left to go on with
     v = starts.T / starts.norm(dim=0)[:, None].clamp(min=1e-150)  # (block, N)
     basis = v[:, None, :]
@@ -244,8 +256,14 @@ def _rules(diagonal: torch.Tensor, beside: torch.Tensor, *, sigma_max: float) ->
     off[:, :-1, 1:] = torch.diag_embed(beside[:, :-1])
     squares, vectors = torch.linalg.eigh(torch.diag_embed(diagonal) + off + off.mT)
     sigma = squares.clamp(min=0.0).sqrt()
-    residual = beside[:, -1:] * vectors[:, -1].abs()  # of W^T W; over sigma, that of the singular value
-    of_nodes = sigma, vectors[:, 0] ** 2, residual <= _STEP * sigma_max * sigma.clamp(min=1e-6 * sigma_max)
+    residual = beside[:, -1:] * vectors[:, -1].abs()  # of W^T W
+    gaps = squares.diff(dim=1)
+    alone = torch.full_like(squares[:, :1], math.inf)
+    gap = torch.minimum(torch.cat([alone, gaps], 1), torch.cat([gaps, alone], 1))  # to the nearest node
+    error = torch.minimum(residual, residual**2 / gap)  # of a square (Parlett 1998, 11.7)
+    # over sigma it is that of the singular value, and its root where that is zero
+    settled = error <= _STEP * sigma_max * sigma.clamp(min=_STEP * sigma_max)
+    of_nodes = sigma, vectors[:, 0] ** 2, settled
     return [Rule(*(part.numpy() for part in one)) for one in zip(*of_nodes, strict=True)]
 
 

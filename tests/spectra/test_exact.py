@@ -144,5 +144,7 @@ def test_bound_holds_where_all_roundings_go_one_way(
 
 def test_values_beyond_the_type_are_no_infinity() -> None:
     for method in ("svd", "gram", "gram64"):
-        with pytest.raises(NumericalError, match="leaves the range of torch.float32; scale the weight down"):
+        with pytest.raises(
+            NumericalError, match=r"leaves the range of torch\.float32; scale the weight down"
+        ):
             exact_spectrum(torch.full((4, 4), 2e38), method=method)

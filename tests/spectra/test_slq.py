@@ -107,3 +107,34 @@ def test_more_values_at_the_top_and_few_rounds() -> None:
 def test_a_spectrum_of_one_value() -> None:
     seen = slq_spectrum(3 * torch.linalg.qr(gaussian(ROWS, COLUMNS)).Q)
     torch.testing.assert_close(seen.values, torch.full((COLUMNS,), 3.0), rtol=1e-3, atol=0)
+
+
+def levels(*of: tuple[float, int], rotated: bool = True) -> torch.Tensor:
+    """Singular values that occur many times each."""
+    sigma = torch.cat([torch.full((count,), value) for value, count in of])
+    n = len(sigma)
+    if not rotated:
+        return torch.diag(sigma)
+    return torch.linalg.qr(gaussian(n, n, seed=1)).Q * sigma @ torch.linalg.qr(gaussian(n, n, seed=2)).Q
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        levels((2.0, 350), (1.0, 350), rotated=False),
+        levels((2.0, 350), (1.0, 350)),
+        levels((1.0, 350), (0.0, 350)),
+        levels((3.0, 1), (2.0, 300), (1.0, 399)),
+        torch.cat([gaussian(350, 700) * 30, torch.zeros(350, 700)]),
+        gaussian(700, 350) @ gaussian(350, 700),
+    ],
+    ids=["two levels", "two levels, turned", "projection", "one above two levels", "half zero", "low rank"],
+)
+def test_values_that_occur_many_times_are_counted(weight: torch.Tensor) -> None:
+    """A block Krylov space holds but a few vectors of each; their share of the starts tells how many."""
+    found, true = slq_spectrum(weight), torch.linalg.svdvals(weight.double())
+    error = (found.values.double() - true).abs()
+    assert float(error.max()) <= found.error_bound
+    assert int((error > 0.01 * true[0]).sum()) <= 7  # at a gap, where a value may be on the wrong side
+    assert float(found.values.double().square().sum() / true.square().sum()) == pytest.approx(1.0, abs=2e-3)
+    torch.testing.assert_close(found.values[:5].double(), true[:5], rtol=1e-5, atol=0.0)
