@@ -102,6 +102,7 @@ class Recorder:
         self._modes_every = _cadence("modes_every", modes_every)
         self._noise_every = _cadence("noise_every", noise_every)
         self._model, self._sink, self._batches = model, sink, 0
+        self._observed, self._recorded = True, -1  # at first trackers have the weights themselves
         self._spectra = SpectraReader(spectra, accuracy=accuracy)
         self._learning_rate = learning_rate
         self._matrices = dict(weight_matrices(model) if matrices is None else matrices)
@@ -176,7 +177,7 @@ class Recorder:
             rates = dict.fromkeys(stored, rate)
             rates |= {} if optimizer is None else learning_rates(optimizer, stored)
             self._noise = self._meter.measure(learning_rate=rates)
-        self._batches += 1
+        self._batches, self._observed = self._batches + 1, True
         foreseen = [name for name in trained if _foreseeable(stored[name], optimizer)]
         for name in foreseen:  # one change at a time: what lies in the caches serves more than once
             change = self._change(name, stored[name], optimizer, rate=rate)
@@ -198,18 +199,26 @@ class Recorder:
             metrics: loss, accuracies, learning rate, timings, by name.
 
         Raises:
-            InvalidValueError: step below 0.
+            InvalidValueError: step below 0, or no greater than in the record before; a layer is gone or has
+                changed its shape.
             NumericalError: a weight is NaN or infinite; the message names the layer and the step.
         """
         if step < 0:
             raise InvalidValueError(f"step must be at least 0, got {step}: 0 is before the first batch")
+        if step <= self._recorded:
+            raise InvalidValueError(
+                f"step must be greater than {self._recorded}, which is recorded already, got {step}"
+            )
         self._check_layers()
         weights = self._weights()
         self._settle(weights)
-        spectra = self._spectra.read(weights, step=step, top=self._trackers.largest())
+        # without a gradient since the last record, trackers know nothing of what the weights have done
+        top = self._trackers.largest() if self._observed else None
+        spectra = self._spectra.read(weights, step=step, top=top)
         layers = {shape.name: self._record_layer(shape, step, spectra[shape.name]) for shape in self.layers}
         self._sink.write(StepRecord(step=step, metrics=dict(metrics or {}), layers=layers))
         self._noise, self._modes = {}, {}
+        self._observed, self._recorded = False, step
 
     def state_dict(self) -> dict[str, Any]:
         """What later records build on, tensors copied; ``torch.save`` and ``weights_only=True`` take it.

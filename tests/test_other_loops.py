@@ -192,3 +192,25 @@ def test_built_in_inference_mode() -> None:
         cross_entropy(model(x), y).backward()
         recorder.observe()
         recorder.record(step)
+
+
+def test_steps_ascend() -> None:
+    recorder = Recorder(net(), MemorySink(), sample_count=SAMPLES)
+    recorder.record(5)
+    for step in (5, 3):
+        with pytest.raises(InvalidValueError, match=f"greater than 5, which is recorded already, got {step}"):
+            recorder.record(step)
+
+
+def test_adaptive_without_gradients_takes_nothing_from_trackers() -> None:
+    """They still have the first weights; a spectrum with those on top would be wrong."""
+    model, sink = net(), MemorySink()
+    recorder = Recorder(model, sink, sample_count=SAMPLES, spectra="adaptive")
+    for step in range(6):
+        recorder.record(step)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(1.01)
+    for layer in (0, 2):
+        first, last = (one.layers[str(layer)].singular_values for one in (sink.records[0], sink.records[-1]))
+        np.testing.assert_allclose(last[:3], 1.01**5 * first[:3], rtol=1e-2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Protocol
 
 import torch
@@ -72,8 +73,10 @@ def require_positive_k(k: int) -> int:
     """``k`` itself.
 
     Raises:
-        InvalidValueError: k is below 1.
+        InvalidValueError: k is below 1, or no whole number.
     """
+    if not isinstance(k, Integral):
+        raise InvalidValueError(f"k must be a whole number, got {k!r}: it counts singular values")
     if k < 1:
         raise InvalidValueError(f"k must be at least 1, got {k}: track one singular value or more")
     return k

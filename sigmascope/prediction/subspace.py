@@ -221,6 +221,8 @@ class Subspace:
         own = restored(state, settings=self._settings())
         tensors = {f"_{name}": tensor_of(own, name) for name in _TENSORS}
         ritz = tensor_of(own, "ritz").tolist()
+        if "trial_is_right" not in own:
+            raise InvalidValueError("the state lacks 'trial_is_right': it was not saved by state_dict()")
         self._shape, self._trial_is_right = shape_of(own), bool(own["trial_is_right"])
         self._ritz, self._modes = ritz, None
         for attribute, tensor in tensors.items():

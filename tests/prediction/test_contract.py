@@ -241,3 +241,12 @@ def test_unknown_predictor() -> None:
         InvalidValueError, match="'oracle'; choose one of algorithm1, first_order, subspace, hold"
     ):
         make_predictor("oracle", k=3)
+
+
+@each
+def test_a_fractional_k_and_a_float64_change(name: str) -> None:
+    with pytest.raises(InvalidValueError, match=r"k must be a whole number, got 2\.5"):
+        make_predictor(name, k=2.5)  # type: ignore[arg-type]
+    tracker = make_predictor(name, k=2)
+    tracker.start(1e90 * weights(20, 12).double())
+    tracker.step(1e88 * weights(20, 12, seed=1).double())  # beyond float32, and finite
