@@ -70,7 +70,7 @@ class Recorder:
         modes_every: batches between two looks at what G does along the top modes, which forces and forecasts
             by the paper's equation are made of; 0 for none. They need the predictor ``subspace``.
         noise_every: batches between two measurements of the gradient noise; 0 for none. Linear layers alone
-            have one.
+            have one, and gradients accumulated over several passes have none.
 
     Raises:
         InvalidValueError: no weight matrix in the model, or an argument outside its domain.
