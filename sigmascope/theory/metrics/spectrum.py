@@ -53,9 +53,10 @@ class SpectrumMetrics:
         tw_p_value: probability that m x n noise has a larger top value (the same, by
             :func:`~sigmascope.theory.edge.fitted_scaling`). These five are None for n = 1, where
             ``hard_rank`` < n / 2, since the bulk is rounding then, and where the bulk repeats one value.
-        alpha: exponent of the power law p(lambda) ~ lambda^-alpha beyond the lambda_min of smallest
-            Kolmogorov distance (Clauset, Shalizi and Newman 2009). A number is had of any spectrum; whether a
-            power law describes it :func:`~sigmascope.theory.tails.fit_tail` says.
+        alpha: exponent of the power law p(lambda) ~ lambda^-alpha beyond the lambda_min that
+            :func:`~sigmascope.theory.tails.choose_lower` finds, by the distance of the authors' code
+            (Clauset, Shalizi and Newman 2009). A number is had of any spectrum; whether a power law describes
+            it :func:`~sigmascope.theory.tails.fit_tail` says.
         alpha_error: its standard error, (alpha - 1) / sqrt(tail_points).
         tail_points: number of lambda_k from lambda_min on.
         weighted_alpha: alpha log10 lambda_1 (Martin, Peng and Mahoney 2021).
