@@ -48,11 +48,8 @@ class Hold:
     def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """Change nothing. See Predictor."""
         # NaN and infinity survive a sum of absolute values, and one number is cheap to look at.
-        largest = (
-            weight_change(G, shape=self._shape, dtype=torch.promote_types(G.dtype, torch.float32))
-            .abs()
-            .amax()
-        )
+        dtype = torch.promote_types(G.dtype, torch.float32)
+        largest = weight_change(G, shape=self._shape, dtype=dtype).abs().amax()
         require_finite(scale * largest, name=self.name)
 
     @property

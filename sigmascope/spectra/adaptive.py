@@ -19,6 +19,7 @@ from sigmascope.spectra.exact import (
     exact_spectrum,
 )
 from sigmascope.spectra.orientation import tall
+from sigmascope.spectra.products import frobenius_norm
 
 # of the histogram's bins: the usual tolerance, and how many bins span 0 to sigma_max
 TOLERANCE, BINS = 0.06, 64
@@ -119,7 +120,7 @@ class AdaptiveSpectrum:
             raise InvalidValueError(
                 f"the weight changed its shape from {tuple(self._shape)} to {tuple(matrix.shape)}: start anew"
             )
-        norm = _norm(matrix)
+        norm = frobenius_norm(matrix)
         if not math.isfinite(norm):  # by an entry, or by squares that leave float32
             check_finite(matrix)
         before, self._gone = self._gone, self._distance(matrix, norm)
@@ -145,7 +146,7 @@ class AdaptiveSpectrum:
         matrix = tall(weight)
         self._shape, self._rows = matrix.shape, _spread_rows(matrix).clone()
         self._exact, self._bound, self._step, self._gone = exact.values.clone(), exact.error_bound, step, 0.0
-        self._norm = _norm(matrix)
+        self._norm = frobenius_norm(matrix)
 
     def state_dict(self) -> dict[str, Any]:
         """All that later reads build on, tensors copied; ``torch.save`` and ``weights_only=True`` take it."""
@@ -198,13 +199,6 @@ def _averaged(changes: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.avg_pool1d(
         changes[None], 2 * reach + 1, stride=1, padding=reach, count_include_pad=False
     )[0]
-
-
-def _norm(matrix: torch.Tensor) -> float:
-    """|W|_F; infinite or NaN where an entry is, and where squares leave the range of the type."""
-    stored = matrix if matrix.is_contiguous() else matrix.T
-    flat = stored.flatten()  # a view of what lies in one piece
-    return math.sqrt(float(torch.dot(flat, flat)))
 
 
 def _spread_rows(matrix: torch.Tensor) -> torch.Tensor:

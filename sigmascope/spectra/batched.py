@@ -18,7 +18,7 @@ from sigmascope.spectra.orientation import tall
 
 # up to this cost, that of 1024 x 1024, a second thread gains a tenth or less; beyond, threads to this power
 _SINGLE, _GAIN = 1024.0**3, 0.8
-_POOL = Lock()
+_ONE_POOL = Lock()
 R = TypeVar("R")
 
 
@@ -103,7 +103,7 @@ def _all_done(works: Sequence[Callable[[], torch.Tensor]], *, share: int) -> lis
         return [works[0]()]
     workers = min(threads // share, len(works))
     # The number that new threads start with is one for all, and the workers change it: one pool at a time.
-    with _POOL:
+    with _ONE_POOL:
         usual = _in_a_new_thread(torch.get_num_threads)
         try:
             with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:

@@ -194,9 +194,11 @@ def _held(module: nn.Module, attribute: str) -> torch.Tensor | None:
     # the older way: a hook computes the attribute before each forward pass, and it is stale after a step
     for hook in module._forward_pre_hooks.values():
         if isinstance(hook, WeightNorm) and hook.name == attribute:
-            return torch.Tensor(hook.compute_weight(module))
+            normalised: torch.Tensor = hook.compute_weight(module)
+            return normalised
         if isinstance(hook, BasePruningMethod) and hook._tensor_name == attribute:
-            return torch.Tensor(hook.apply_mask(module))  # type: ignore[no-untyped-call]
+            pruned: torch.Tensor = hook.apply_mask(module)  # type: ignore[no-untyped-call]
+            return pruned
         if isinstance(hook, SpectralNorm) and hook.name == attribute:
             attribute = f"{attribute}_orig"
     weight = getattr(module, attribute, None)

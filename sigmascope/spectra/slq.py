@@ -14,7 +14,7 @@ from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError
 from sigmascope.spectra.exact import SQUARABLE, Spectrum, bounded, check_finite, decomposable, exact_spectrum
 from sigmascope.spectra.orientation import tall
-from sigmascope.spectra.products import times
+from sigmascope.spectra.products import frobenius_norm, times
 
 # random starts, rounds of products with W^T W on all of them at most, and values at the top that are exact
 PROBES, ROUNDS, TOP = 16, 20, 5
@@ -84,14 +84,14 @@ def slq_spectrum(
     if n <= max(_SMALL, 2 * block):
         return exact_spectrum(matrix)
     matrix = decomposable(matrix)
-    norm, scale = _norm(matrix), 1.0
+    norm, scale = frobenius_norm(matrix), 1.0
     if not 1 / SQUARABLE < norm < SQUARABLE:
         check_finite(matrix)
         scale = max(-float(matrix.amin()), float(matrix.amax()))
         if scale == 0.0:
             return bounded(torch.zeros(n, dtype=matrix.dtype), "svd", matrix)
         matrix = matrix / scale
-        norm = _norm(matrix)
+        norm = frobenius_norm(matrix)
     generator = torch.Generator(device="cpu").manual_seed(seed)
     starts = torch.randn(n, block, generator=generator, dtype=matrix.dtype, device="cpu").to(matrix.device)
     values, known, distance = _estimate(matrix, starts, squares=norm**2, rounds=rounds, top=top)
@@ -100,11 +100,6 @@ def slq_spectrum(
     grid = float(values[known - 1]) / (_POINTS * n)  # that the distribution is read on
     rounding = 4 * torch.finfo(matrix.dtype).eps * float(values[0])
     return Spectrum(values.to(matrix.dtype), "slq", shift + grid + rounding)
-
-
-def _norm(matrix: torch.Tensor) -> float:
-    """|W|_F; NaN or infinite where an entry is."""
-    return float(torch.linalg.vector_norm(matrix))
 
 
 def _estimate(
@@ -260,7 +255,8 @@ def _rules(diagonal: torch.Tensor, beside: torch.Tensor, *, sigma_max: float) ->
     gaps = squares.diff(dim=1)
     alone = torch.full_like(squares[:, :1], math.inf)
     gap = torch.minimum(torch.cat([alone, gaps], 1), torch.cat([gaps, alone], 1))  # to the nearest node
-    error = torch.minimum(residual, residual**2 / gap)  # of a square (Parlett 1998, 11.7)
+    # of a square (Parlett 1998, 11.7); two nodes may be the same, of which each is known as well as it is
+    error = torch.minimum(residual, residual**2 / gap.clamp(min=1e-300))
     # over sigma it is that of the singular value, and its root where that is zero
     settled = error <= _STEP * sigma_max * sigma.clamp(min=_STEP * sigma_max)
     of_nodes = sigma, vectors[:, 0] ** 2, settled

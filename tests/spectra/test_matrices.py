@@ -129,21 +129,22 @@ def test_computed_weights_are_each_found() -> None:
     assert list(weight_matrices(model)) == [str(place) for place in range(12)]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize(
     "normalise", [old_weight_norm, lambda layer: prune.l1_unstructured(layer, "weight", 0.3)]
 )
 def test_a_weight_computed_by_a_hook_is_that_of_the_next_forward_pass(
-    normalise: Callable[[nn.Module], nn.Module],
+    normalise: Callable[[nn.Module], nn.Module], dtype: torch.dtype
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch prefers the newer way
-        layer = normalise(nn.Linear(6, 5))
+        layer = normalise(nn.Linear(6, 5).to(dtype))
     matrix = weight_matrices(layer)["linear"]
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.mul_(1.5)
     found = matrix.tensor().clone()
-    layer(torch.zeros(1, 6))
+    layer(torch.zeros(1, 6, dtype=dtype))
     assert torch.equal(found, layer.weight)
 
 
