@@ -55,6 +55,7 @@ def seed(home: Path) -> str:
     sink = recording_sink(engine, held, lease_seconds=600)
     for record in synthetic.steps(frames=FRAMES, n=VALUES, k=spec.top_k, rng=np.random.default_rng(0)):
         sink.write(record)
+        sink.commit_when_due()
     sink.flush()
     with engine.begin() as connection:
         runs.finish(connection, held, status="finished", error=None, now=time.time())

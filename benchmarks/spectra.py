@@ -28,7 +28,7 @@ from benchmarks.report import Report, parse_args_on_device
 from sigmascope.recorder import Recorder
 from sigmascope.sinks import MemorySink
 from sigmascope.spectra import exact_spectra, exact_spectrum, slq_spectrum
-from sigmascope.spectra.adaptive import BINS
+from sigmascope.spectra.adaptive_layer import BINS
 from worker.datasets.catalogue import load_images
 from worker.models.mlp import Mlp
 
@@ -184,21 +184,20 @@ def overhead(report: Report, device: str) -> None:
 
 def adaptive_error(report: Report, device: str) -> None:
     """A second run, whose recorded spectra are compared with exact ones."""
-    run = Training(recording("adaptive"), device)
-    worst, exact_steps = 0.0, 0
+    run, exact = Training(recording("adaptive"), device), {}
     for _ in range(BATCHES // 10):
         run.block(10)
-        for name, weight in (
-            ("hidden.0", run.model.hidden[0].weight),
-            ("hidden.1", run.model.hidden[1].weight),
-            ("hidden.2", run.model.hidden[2].weight),
-        ):
-            recorded = torch.from_numpy(run.sink.records[-1].layers[name].singular_values)
-            exact = exact_spectrum(weight, method="svd").values
-            worst = max(worst, float((recorded - exact).abs().max() / (exact[0] / BINS)))
-    exact_steps = sum(one.layers["hidden.1"].method != "adaptive" for one in run.sink.records)
+        for i, layer in enumerate(run.model.hidden):
+            exact[run.step, f"hidden.{i}"] = exact_spectrum(
+                layer.get_parameter("weight"), method="svd"
+            ).values
+    worst, records = 0.0, run.sink.records
+    for (step, name), values in exact.items():
+        recorded = torch.from_numpy(records[step].layers[name].singular_values)
+        worst = max(worst, float((recorded - values).abs().max() / (values[0] / BINS)))
+    exact_steps = sum(one.layers["hidden.1"].method != "adaptive" for one in records)
     report.emit("adaptive_max_error_in_histogram_bins", worst, "bins")
-    report.emit("adaptive_share_of_exact_steps", exact_steps / len(run.sink.records), "1")
+    report.emit("adaptive_share_of_exact_steps", exact_steps / len(records), "1")
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ def main(report: Report) -> None:
         started = time.perf_counter()
         for record in made:
             sink.write(record)
+            sink.commit_when_due()
         sink.flush()
         seconds = time.perf_counter() - started
         report.emit("spectra_rows_per_second", STEPS * LAYERS / seconds, "rows/s")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Any
@@ -24,7 +26,8 @@ from sigmascope.prediction.update import (
     planned_updates,
 )
 from sigmascope.records import GradientNoise, LayerRecord, LayerShape, ModeUpdate, StepRecord
-from sigmascope.sinks import Sink
+from sigmascope.sinks import MemorySink, Sink
+from sigmascope.spectra.adaptive_layer import LAG
 from sigmascope.spectra.exact import Spectrum
 from sigmascope.spectra.matrices import WeightMatrix, weight_matrices
 from sigmascope.spectra.orientation import tall
@@ -32,6 +35,7 @@ from sigmascope.spectra.products import times
 from sigmascope.spectra.reader import SpectraReader
 from sigmascope.theory.law_fit import LawFit, fit_laws
 from sigmascope.trackers import Trackers
+from sigmascope.unfinished import Unfinished, finished_layer, unfinished_layer
 
 
 class Recorder:
@@ -53,6 +57,10 @@ class Recorder:
     and gradients and changes neither; it draws no random number. Training is the same, bit for bit, with
     and without it. ``close``, or leaving it as a context manager, removes its hooks.
 
+    ``adaptive`` spectra lie between two decompositions, so their records reach the sink up to ``lag`` batches
+    later, in order. ``flush``, ``close`` and a look at the records of a :class:`~sigmascope.sinks.MemorySink`
+    bring those that wait.
+
     Args:
         model: any module; a weight shared by several layers is recorded once, under the first name.
         sink: where records go.
@@ -66,6 +74,7 @@ class Recorder:
         reanchor_every: batches after which predictors start anew at the true weights; 0 for never.
         spectra: method of :class:`sigmascope.spectra.SpectraReader`; ``adaptive`` costs least.
         accuracy: of the spectra, as there.
+        lag: batches that a record waits at most, with ``adaptive``.
         laws_every: steps between two fits of the laws; 0 for none.
         modes_every: batches between two looks at what G does along the top modes, which forces and forecasts
             by the paper's equation are made of; 0 for none. They need the predictor ``subspace``.
@@ -90,6 +99,7 @@ class Recorder:
         reanchor_every: int = 0,
         spectra: str = "auto",
         accuracy: float | None = None,
+        lag: int = LAG,
         laws_every: int = 1,
         modes_every: int = 1,
         noise_every: int = 1,
@@ -103,7 +113,8 @@ class Recorder:
         self._noise_every = _cadence("noise_every", noise_every)
         self._model, self._sink, self._batches = model, sink, 0
         self._observed, self._recorded = True, -1  # at first trackers have the weights themselves
-        self._spectra = SpectraReader(spectra, accuracy=accuracy)
+        self._written = -1
+        self._spectra = SpectraReader(spectra, accuracy=accuracy, lag=lag)
         self._learning_rate = learning_rate
         self._matrices = dict(weight_matrices(model) if matrices is None else matrices)
         weights = self._weights()
@@ -121,11 +132,16 @@ class Recorder:
         # weights before a step that only shows when it is done, and their top modes
         self._waiting: dict[str, tuple[torch.Tensor, Modes | None]] = {}
         self._fits: dict[str, LawFit] = {}
+        # by step, ascending: without spectra; and complete, but not yet taken by the sink
+        self._unfinished: dict[int, Unfinished] = {}
+        self._finished: deque[StepRecord] = deque()
         self._meter = GradientNoiseMeter(
             _linears(self._matrices) if noise_every else {},
             sample_count=sample_count,
             rows={name: matrix.rows for name, matrix in self._matrices.items() if matrix.rows},
         )
+        if isinstance(sink, MemorySink):
+            sink.before_reading(self.flush)
 
     def __enter__(self) -> Recorder:
         return self
@@ -136,8 +152,22 @@ class Recorder:
         self.close()
 
     def close(self) -> None:
-        """Remove the hooks; safe to call twice."""
+        """Write the records that wait, and remove the hooks; safe to call twice."""
         self._meter.close()
+        self.flush()
+        if isinstance(self._sink, MemorySink):
+            self._sink.before_reading(None)
+
+    @apart_from_training
+    def flush(self) -> None:
+        """Write the records that wait for a decomposition, by one of the weights as they are now."""
+        if not self._unfinished and not self._finished:
+            return
+        weights = {}
+        for name, matrix in self._matrices.items():
+            with suppress(InvalidValueError):  # one that has changed its shape
+                weights[name] = matrix.tensor()
+        self._write(self._spectra.settle(weights))
 
     @apart_from_training
     def observe(
@@ -192,7 +222,7 @@ class Recorder:
 
     @apart_from_training
     def record(self, step: int, metrics: Mapping[str, float] | None = None) -> None:
-        """Compute everything about the weights as they are now and write one record to the sink.
+        """Compute everything about the weights as they are now; the sink gets a record of it.
 
         Args:
             step: optimisation steps made so far; 0 before the first.
@@ -214,11 +244,18 @@ class Recorder:
         self._settle(weights)
         # without a gradient since the last record, trackers know nothing of what the weights have done
         top = self._trackers.largest() if self._observed else None
-        spectra = self._spectra.read(weights, step=step, top=top)
-        layers = {shape.name: self._record_layer(shape, step, spectra[shape.name]) for shape in self.layers}
-        self._sink.write(StepRecord(step=step, metrics=dict(metrics or {}), layers=layers))
+        known = self._spectra.read(weights, step=step, top=top)
+        layers = {name: self._unfinished_layer(name) for name in weights}
+        record = StepRecord(step=step, metrics=dict(metrics or {}), layers=layers)
+        self._unfinished[step] = Unfinished(record, self._learning_rate)
         self._noise, self._modes = {}, {}
         self._observed, self._recorded = False, step
+        self._write(known)
+
+    @property
+    def written(self) -> int:
+        """The last step whose record the sink has; -1 before the first."""
+        return self._written
 
     def state_dict(self) -> dict[str, Any]:
         """What later records build on, tensors copied; ``torch.save`` and ``weights_only=True`` take it.
@@ -231,6 +268,8 @@ class Recorder:
             "trackers": self._trackers.state_dict(),
             "spectra": self._spectra.state_dict(),
             "fits": {layer: _plain(asdict(fit)) for layer, fit in self._fits.items()},
+            "unfinished": [one.state_dict() for one in self._unfinished.values()],
+            "written": self._written,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -245,6 +284,9 @@ class Recorder:
         self._spectra.load_state_dict(state["spectra"])
         self._fits = {layer: LawFit(**fit) for layer, fit in state["fits"].items()}
         self._batches, self._learning_rate = state["batches"], state["learning_rate"]
+        unfinished = [Unfinished.from_state(one) for one in state["unfinished"]]
+        self._unfinished = {one.record.step: one for one in unfinished}
+        self._written = state["written"]
 
     def _weights(self) -> dict[str, torch.Tensor]:
         """The matrices by name; InvalidValueError where one is gone or has changed its shape."""
@@ -312,34 +354,42 @@ class Recorder:
             turned=None if after is None else _along(after, change),
         )
 
-    def _record_layer(self, shape: LayerShape, step: int, spectrum: Spectrum) -> LayerRecord:
-        values = _numpy(spectrum.values)
-        noise = self._noise.get(shape.name)
-        return LayerRecord(
-            singular_values=values,
-            method=spectrum.method,
-            error_bound=spectrum.error_bound,
-            trajectories={
-                name: _numpy(predicted) for name, predicted in self._trackers.trajectories(shape.name).items()
-            },
-            law_fit=self._fit(shape, step, values, noise) if _due(self._laws_every, step) else None,
-            noise=noise,
-            modes=self._modes.get(shape.name),
+    def _unfinished_layer(self, name: str) -> LayerRecord:
+        predicted = self._trackers.trajectories(name)
+        return unfinished_layer(
+            {predictor: _numpy(values) for predictor, values in predicted.items()},
+            self._noise.get(name),
+            self._modes.get(name),
         )
 
-    def _fit(
-        self, shape: LayerShape, step: int, values: NDArray[np.float32], noise: GradientNoise | None
-    ) -> LawFit | None:
+    def _write(self, known: Mapping[int, Mapping[str, Spectrum]]) -> None:
+        """Finish the records of steps whose spectra are known, and hand them to the sink."""
+        for step, spectra in known.items():
+            self._finished.append(self._finish(self._unfinished.pop(step), spectra))
+        while self._finished:
+            record = self._finished.popleft()
+            self._written = record.step
+            self._sink.write(record)
+
+    def _finish(self, one: Unfinished, spectra: Mapping[str, Spectrum]) -> StepRecord:
+        layers = {}
+        for shape in self.layers:
+            layer = finished_layer(one.record.layers[shape.name], spectra[shape.name])
+            fit = self._fit(shape, one, layer) if _due(self._laws_every, one.record.step) else None
+            layers[shape.name] = replace(layer, law_fit=fit)
+        return replace(one.record, layers=layers)
+
+    def _fit(self, shape: LayerShape, one: Unfinished, layer: LayerRecord) -> LawFit | None:
         """The laws; None where none applies: a 1 x 1 layer, or a spectrum that is mostly zero."""
-        beta1 = noise.beta1 if noise and self._learning_rate else None
+        beta1 = layer.noise.beta1 if layer.noise and one.learning_rate else None
         try:
             fit = fit_laws(
-                values,
+                layer.singular_values,
                 m=shape.m,
                 n=shape.n,
-                step=step,
+                step=one.record.step,
                 # Without beta1 the rate that would use it is None, and the learning rate plays no part.
-                learning_rate=self._learning_rate or 1.0,
+                learning_rate=one.learning_rate or 1.0,
                 beta1=beta1,
                 previous=self._fits.get(shape.name),
             )

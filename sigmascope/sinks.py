@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -20,18 +21,26 @@ class Sink(Protocol):
 
 
 class MemorySink:
-    """Keeps every record in memory and hands them out as arrays.
-
-    Attributes:
-        records: all records, in the order of writing.
-    """
+    """Keeps every record in memory and hands them out as arrays."""
 
     def __init__(self) -> None:
-        self.records: list[StepRecord] = []
+        self._records: list[StepRecord] = []
+        self._bring: Callable[[], None] | None = None
+
+    def before_reading(self, bring: Callable[[], None] | None) -> None:
+        """Have ``bring`` write what is still waiting, whenever records are looked at."""
+        self._bring = bring
 
     def write(self, record: StepRecord) -> None:
         """Append ``record``."""
-        self.records.append(record)
+        self._records.append(record)
+
+    @property
+    def records(self) -> list[StepRecord]:
+        """All records, in the order of writing."""
+        if self._bring is not None:
+            self._bring()
+        return self._records
 
     @property
     def steps(self) -> NDArray[np.int64]:
@@ -63,9 +72,10 @@ class MemorySink:
         return np.array([record.metrics.get(name, np.nan) for record in self.records], dtype=np.float64)
 
     def _of(self, layer: str) -> list[LayerRecord]:
-        if not self.records:
+        records = self.records
+        if not records:
             raise NotFoundError("nothing was recorded yet; call recorder.record(step) first")
-        if layer not in self.records[0].layers:
-            known = ", ".join(self.records[0].layers)
+        if layer not in records[0].layers:
+            known = ", ".join(records[0].layers)
             raise NotFoundError(f"no layer {layer!r} was recorded; there is {known}")
-        return [record.layers[layer] for record in self.records]
+        return [record.layers[layer] for record in records]

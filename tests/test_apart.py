@@ -14,7 +14,7 @@ from sigmascope.prediction import PREDICTORS, make_predictor
 from sigmascope.recorder import Recorder
 from sigmascope.sinks import MemorySink
 from sigmascope.spectra import exact_spectra, exact_spectrum, slq_spectrum
-from sigmascope.spectra.adaptive import AdaptiveSpectrum
+from sigmascope.spectra.adaptive import AdaptiveSpectra
 
 PRODUCTS = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)
 
@@ -51,8 +51,11 @@ def tracked(name: str) -> torch.Tensor:
 
 
 def adaptive() -> torch.Tensor:
-    reader = AdaptiveSpectrum(method="gram")
-    return torch.cat([reader.read(matrix(120, 90, seed=step), step=step).values for step in range(3)])
+    reader, found = AdaptiveSpectra(method="gram"), {}
+    for step in range(3):
+        found |= reader.read({"W": matrix(120, 90) * (1 + 1e-4 * step)}, step=step)
+    found |= reader.settle({"W": matrix(120, 90) * (1 + 2e-4)})
+    return torch.cat([one["W"].values for one in found.values()])
 
 
 def recorded() -> torch.Tensor:

@@ -16,7 +16,7 @@ from sigmascope.prediction import PREDICTORS, make_predictor
 from sigmascope.recorder import Recorder
 from sigmascope.sinks import MemorySink
 from sigmascope.spectra import exact_spectra, exact_spectrum, slq_spectrum
-from sigmascope.spectra.adaptive import BINS
+from sigmascope.spectra.adaptive_layer import BINS
 
 pytestmark = [
     pytest.mark.cuda,

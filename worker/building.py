@@ -10,6 +10,7 @@ from sigmascope.recorder import Recorder
 from sigmascope.schemas import GptSpec, MlpSpec, TrainSpec
 from sigmascope.sinks import Sink
 from sigmascope.spectra import WeightMatrix, split_qkv, weight_matrices
+from sigmascope.spectra.adaptive_layer import LAG
 from worker.datasets.images import Images
 from worker.datasets.text import Text
 from worker.models.gpt import Gpt
@@ -17,6 +18,8 @@ from worker.models.mlp import Mlp
 from worker.models.vit import Vit
 
 Data = Images | Text
+# additions and multiplications of training in some two seconds on two cores
+SECONDS_OF_WORK = 2e11
 
 
 def build_model(spec: TrainSpec, data: Data) -> nn.Module:
@@ -60,10 +63,11 @@ def build_model(spec: TrainSpec, data: Data) -> nn.Module:
 
 def make_recorder(spec: TrainSpec, model: nn.Module, data: Data, sink: Sink) -> Recorder:
     """The recorder that ``spec`` asks for."""
+    matrices = _matrices(model, spec.projections)
     return Recorder(
         model,
         sink,
-        matrices=_matrices(model, spec.projections),
+        matrices=matrices,
         top_k=spec.top_k,
         spectra=spec.spectra,
         predictors=spec.predictors,
@@ -72,7 +76,29 @@ def make_recorder(spec: TrainSpec, model: nn.Module, data: Data, sink: Sink) -> 
         modes_every=spec.modes_every,
         sample_count=data.sample_count,
         learning_rate=spec.learning_rate,
+        lag=_lag(spec, data, entries=sum(matrix.tensor().numel() for matrix in matrices.values())),
     )
+
+
+def positions(spec: TrainSpec, data: Data) -> int:
+    """Positions of a sample: characters, or patches with the class token."""
+    model = spec.model
+    if isinstance(model, GptSpec):
+        return model.context
+    if isinstance(model, MlpSpec) or not isinstance(data, Images):
+        return 1
+    _, height, width = data.image_shape
+    return 1 + (height // model.patch) * (width // model.patch)
+
+
+def _lag(spec: TrainSpec, data: Data, *, entries: int) -> int:
+    """Batches that adaptive spectra may come late: some two seconds, by the work of a batch.
+
+    The clock has no say, so that two runs of one specification are the same. Where a batch takes long,
+    decompositions weigh little beside it, and may be more frequent.
+    """
+    work = 6 * entries * spec.batch_size * positions(spec, data)
+    return max(LAG // 10, min(LAG, round(SECONDS_OF_WORK / work)))
 
 
 def _matrices(model: nn.Module, projections: str) -> dict[str, WeightMatrix]:

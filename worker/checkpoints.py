@@ -24,7 +24,7 @@ from worker.database_sink import DatabaseSink
 log = logging.getLogger("sigmascope.checkpoints")
 
 # of what a state holds: one more with every change after which an older one cannot be gone on from
-LAYOUT = 3
+LAYOUT = 4
 # what differs is told where it has at most so many characters
 TELLING = 80
 # a checkpoint is followed by so many times its own time without one: it costs 2 % at most
@@ -69,7 +69,7 @@ class Checkpoints:
     made_with: Mapping[str, str]
 
     def write(self, step: int, state: Mapping[str, Any]) -> Path:
-        """Store the state after ``step``: whole, or not at all, also where the power fails.
+        """Store the state that records after ``step`` come from: whole, or not at all, also in a power cut.
 
         Raises:
             OSError: there is no room, or no right to write.
@@ -96,7 +96,7 @@ class Checkpoints:
                 other.unlink(missing_ok=True)
 
     def read(self, step: int) -> dict[str, Any]:
-        """The state after ``step``, on the devices that it was on.
+        """The state that records after ``step`` come from, on the devices that it was on.
 
         Raises:
             InvalidValueError: the file is gone, damaged, or made with something else.
@@ -126,8 +126,9 @@ class Checkpoints:
 class Keeper:
     """Watches a training as its recorder does, and writes a checkpoint of it now and then.
 
-    A checkpoint follows the commit of the steps up to it, so that it never tells of results that are not
-    there. One that cannot be written is a line in the log: training goes on.
+    A checkpoint is of the last step whose record is there; that it follows the commit of that step makes
+    sure. Training may be further: the records in between are in the state, for their spectra are not known
+    yet. One that cannot be written is a line in the log: training goes on.
 
     Args:
         training: that is watched.
@@ -141,6 +142,7 @@ class Keeper:
     ) -> None:
         self._training, self._kept, self._sink, self._seconds = training, kept, sink, seconds
         self._due = time.monotonic() + seconds
+        self._made = 0  # batches
 
     def observe(self, optimizer: torch.optim.Optimizer) -> None:
         """See Watcher."""
@@ -149,9 +151,11 @@ class Keeper:
     def record(self, step: int, metrics: Mapping[str, float]) -> None:
         """See Watcher."""
         self._training.recorder.record(step, metrics)
-        if step > 0 and time.monotonic() >= self._due:
+        self._made = step
+        self._sink.commit_when_due()
+        if self._training.recorder.written > 0 and time.monotonic() >= self._due:
             self._sink.flush()
-            path = self._write(step)
+            path = self._write()
             if path is not None:
                 self._kept.keep_only(path)
 
@@ -160,15 +164,15 @@ class Keeper:
 
         Older checkpoints stay, for another attempt may have begun from one.
         """
-        step = self._sink.hand_over()
-        if step:
-            self._write(step)
+        if self._sink.hand_over() and self._training.recorder.written > 0:
+            self._write()
 
-    def _write(self, step: int) -> Path | None:
+    def _write(self) -> Path | None:
+        step = self._training.recorder.written
         started = time.monotonic()
         path = None
         try:
-            path = self._kept.write(step, self._training.state_dict())
+            path = self._kept.write(step, {**self._training.state_dict(), "made": self._made})
         except (OSError, torch.OutOfMemoryError) as error:
             log.warning("run %s goes on without a checkpoint of step %d: %s", self._kept.run_id, step, error)
         ended = time.monotonic()

@@ -30,6 +30,7 @@ def run(engine: Engine, held: Claim, settings: Settings, spec: ClaimsSpec) -> Ru
     for step, result in enumerate(results, start=1):
         checked = as_checked(result)
         sink.write(CheckedRecord(step, checked.id, checked.model_dump(mode="json")))
+        sink.commit_when_due()
         if sink.cancel_requested:
             return RunStatus.cancelled
     return RunStatus.finished

@@ -35,7 +35,7 @@ Record = TypeVar("Record", bound=HasStep)
 
 
 class DatabaseSink(Generic[Record]):
-    """Buffers records, one a step, and commits them every 512 rows or half a second, whichever comes first.
+    """Buffers records, one a step; ``commit_when_due`` commits them every 512 rows or half a second.
 
     The same transaction advances the run and renews its lease, so that progress never tells of results that
     are not there. ``cancel_requested`` is what the last commit saw. Leaving it as a context manager commits
@@ -48,7 +48,7 @@ class DatabaseSink(Generic[Record]):
         store: inserts records, as :func:`backend.storage.results.write_steps` does.
         weigh: how many rows a record counts for.
 
-    Raises (from ``write`` and ``flush``):
+    Raises (from ``commit_when_due`` and ``flush``):
         LeaseLostError: another attempt owns the run; nothing of this commit was kept.
     """
 
@@ -65,7 +65,8 @@ class DatabaseSink(Generic[Record]):
         self._store, self._weigh = store, weigh
         self._pending: list[Record] = []
         self._rows = 0
-        self._committed_at = time.monotonic()
+        self._step = held.step
+        self._looked_at = self._committed_at = time.monotonic()
         self._committed_step: int | None = None
         self._rate: float | None = None
         self.cancel_requested = False
@@ -89,11 +90,18 @@ class DatabaseSink(Generic[Record]):
             log.warning("run %s: the last steps are not stored: %s", self._held.run_id, error)
 
     def write(self, record: Record) -> None:
-        """Take one step; commit when it is time."""
+        """Take one step."""
         self._pending.append(record)
         self._rows += self._weigh(record)
-        if self._rows >= ROWS_PER_COMMIT or time.monotonic() - self._committed_at >= SECONDS_PER_COMMIT:
-            self.flush()
+
+    def commit_when_due(self) -> None:
+        """Commit what is pending once it is much, or a while ago; with nothing pending, only have a look."""
+        if self._rows >= ROWS_PER_COMMIT or time.monotonic() - self._looked_at >= SECONDS_PER_COMMIT:
+            if self._pending:
+                self.flush()
+            else:
+                with self._engine.begin() as connection:
+                    self._advance(connection)
 
     def flush(self) -> None:
         """Commit what is pending."""
@@ -101,30 +109,28 @@ class DatabaseSink(Generic[Record]):
             return
         step = self._pending[-1].step
         with self._engine.begin() as connection:
-            self.cancel_requested = runs.advance(
-                connection,
-                self._held,
-                lease_until=time.time() + self._lease_seconds,
-                step=step,
-                rate=self._update_rate(step),
-            )
+            self._advance(connection, step=step, rate=self._update_rate(step))
             self._store(connection, self._held.run_id, self._pending)
-        self._pending, self._rows = [], 0
+        self._pending, self._rows, self._step = [], 0, step
 
-    def hand_over(self) -> int | None:
-        """Commit what is pending to a run that was released meanwhile, and return the last step of it.
+    def hand_over(self) -> bool:
+        """Commit what is pending to a run that was released meanwhile.
 
-        None where that comes too late: once another attempt has begun, nothing is committed.
+        False where that comes too late: once another attempt has begun, nothing is committed.
         """
-        if not self._pending:
-            return None
-        step = self._pending[-1].step
+        step = self._pending[-1].step if self._pending else self._step
         with self._engine.begin() as connection:
             if not runs.leave(connection, self._held, step=step):
-                return None
+                return False
             self._store(connection, self._held.run_id, self._pending)
-        self._pending, self._rows = [], 0
-        return step
+        self._pending, self._rows, self._step = [], 0, step
+        return True
+
+    def _advance(self, connection: Connection, **progress: float | None) -> None:
+        self.cancel_requested = runs.advance(
+            connection, self._held, lease_until=time.time() + self._lease_seconds, **progress
+        )
+        self._looked_at = time.monotonic()
 
     def _update_rate(self, step: int) -> float | None:
         # Steps a second, averaged over the last few seconds

@@ -41,6 +41,7 @@ def run(engine: Engine, held: Claim, settings: Settings, spec: ForecastSpec) -> 
             done += 1
             score = as_schema(layer.name, past, evaluate(past, method, spec))
             sink.write(ScoreRecord(done, score.model_dump(mode="json")))
+            sink.commit_when_due()
             if sink.cancel_requested:
                 return RunStatus.cancelled
     return RunStatus.finished

@@ -8,7 +8,7 @@ from itertools import pairwise
 from sigmascope.amounts import in_bytes
 from sigmascope.errors import OutOfMemoryError
 from sigmascope.schemas import GptSpec, MlpSpec, TrainSpec
-from worker.building import Data
+from worker.building import Data, positions
 from worker.datasets.images import Images
 from worker.memory import Room
 
@@ -99,18 +99,7 @@ def unrecorded(spec: TrainSpec, data: Data) -> int:
     model = spec.model
     if isinstance(model, GptSpec):
         return (data.classes + model.context) * model.width
-    return 0 if isinstance(model, MlpSpec) else (1 + _positions(spec, data)) * model.width
-
-
-def _positions(spec: TrainSpec, data: Data) -> int:
-    """Positions of a sample: characters, or patches with the class token."""
-    model = spec.model
-    if isinstance(model, GptSpec):
-        return model.context
-    if isinstance(model, MlpSpec) or not isinstance(data, Images):
-        return 1
-    _, height, width = data.image_shape
-    return 1 + (height // model.patch) * (width // model.patch)
+    return 0 if isinstance(model, MlpSpec) else (1 + positions(spec, data)) * model.width
 
 
 def _pixels(spec: TrainSpec, data: Data) -> int:
@@ -129,10 +118,10 @@ def _tracked(spec: TrainSpec, shape: Shape) -> int:
 def _of_batch(spec: TrainSpec, data: Data) -> int:
     """Bytes: input and output of every layer, and the gradient of the output where noise is measured."""
     each = FLOAT // 2 if spec.precision == "bfloat16" else FLOAT
-    positions = spec.batch_size * _positions(spec, data)
+    count = spec.batch_size * positions(spec, data)
     outputs = sum(rows for rows, _ in weight_shapes(spec, data))
     inputs = sum(columns for _, columns in weight_shapes(spec, data))
-    return each * positions * (inputs + outputs * (2 if spec.noise_every else 1))
+    return each * count * (inputs + outputs * (2 if spec.noise_every else 1))
 
 
 def _of_data(data: Data) -> int:

@@ -28,6 +28,7 @@ def run(engine: Engine, held: Claim, settings: Settings, spec: SimulateSpec) -> 
     ) as sink:
         for snapshot in ensemble(spec):
             sink.write(snapshot)
+            sink.commit_when_due()
             if sink.cancel_requested:
                 break
     return RunStatus.cancelled if sink.cancel_requested else RunStatus.finished

@@ -97,7 +97,7 @@ def _train(
 
 
 def _restore(training: Training, kept: Checkpoints, step: int) -> tuple[int, str]:
-    """The step that training goes on after; where that is 0 in spite of a checkpoint, why."""
+    """The batches that training goes on after, by the checkpoint of ``step``; where 0 nevertheless, why."""
     if not step:
         return 0, ""
     try:
@@ -105,7 +105,7 @@ def _restore(training: Training, kept: Checkpoints, step: int) -> tuple[int, str
     except InvalidValueError as error:
         return 0, str(error)
     training.load_state_dict(state)
-    return step, ""
+    return int(state["made"]), ""
 
 
 def made_with(held: Claim, data: Data, device: str) -> dict[str, str]:

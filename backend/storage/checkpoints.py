@@ -1,7 +1,8 @@
 """Where the checkpoints of runs in training lie: one folder a run, files ``STEP-DIGEST.pt`` in it.
 
 What is in a file is the worker's business (:mod:`worker.checkpoints`). Here are the names, which tell
-without reading it which step a file was made after, and the end of files that no attempt will go on from.
+without reading it after which step the records of a file begin, and the end of files that no attempt will go
+on from.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ ENDING = ".pt"
 
 
 def path_of(folder: Path, run_id: str, *, step: int, digest: str) -> Path:
-    """The file made after ``step``, of contents that hash to ``digest``."""
+    """The file whose records begin after ``step``, of contents that hash to ``digest``."""
     return folder / run_id / f"{step}-{digest}{ENDING}"
 
 
 def steps(folder: Path, run_id: str) -> dict[int, Path]:
-    """The files of a run by the step that they were made after."""
+    """The files of a run by the step that their records begin after; one of those with the same."""
     named = ((path.name.partition("-")[0], path) for path in (folder / run_id).glob(f"*-*{ENDING}"))
     return {int(step): path for step, path in named if step.isdecimal()}
 

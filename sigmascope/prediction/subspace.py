@@ -96,7 +96,7 @@ class Subspace:
         self._W = torch.empty(0, 0)
         self._trial = torch.empty(0, 0)  # X of the last half step, (side of X, p), orthonormal
         self._product = torch.empty(0, 0)  # its image W X or W^T X, (other side, p)
-        self._carried = torch.empty(0, 0)  # Q R of the last half step, (other side, t)
+        self._carried = torch.empty(0, 0)  # Q R of the last half step, (other side, t), and room for G^T a
         self._trial_is_right = True
         self._ritz: list[float] = []  # (p,) descending
         self._modes: Modes | None = None  # of the latest step, once asked for
@@ -113,13 +113,16 @@ class Subspace:
         self._trial_is_right = p == W.shape[1]  # where it stays: see step
         self._trial, far = (V, U) if self._trial_is_right else (U, V)
         self._product = far * sigma
-        self._carried = self._product[:, : self._tracked(p, n=W.shape[1])].clone()
+        self._carried = self._room()
+        self._carried[:, : self._tracked] = self._product[:, : self._tracked]
         self._ritz = sigma.tolist()
         self._shape = W0.shape
 
-    def _tracked(self, p: int, *, n: int) -> int:
-        """How many of p vectors V has: one is left for b, unless k needs it or all n fit."""
-        return p if p in (self.k, n) else p - 1
+    @property
+    def _tracked(self) -> int:
+        """t, how many of p vectors V has: one is left for b, unless k needs it or all n fit."""
+        p = self._trial.shape[1]
+        return p if p in (self.k, self._W.shape[1]) else p - 1
 
     @apart_from_training
     def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
@@ -144,29 +147,32 @@ class Subspace:
         By Householder's reflections: orthonormal even where W loses rank and R turns singular, or where ``G``
         adds nothing. In two parts, as torch.linalg.qr does it, since solve_triangular needs no triu of R.
         """
-        tracked, p = self._carried.shape[1], self._trial.shape[1]
-        columns = self._carried
-        if tracked < p:
-            columns = G.new_empty(p, len(self._carried)).T  # by columns, as LAPACK wants them
-            columns[:, :tracked] = self._carried
-            columns[:, tracked] = (G if self._trial_is_right else G.T) @ self._trial[:, tracked]
-        reflectors, tau = torch.geqrf(columns)
-        return torch.linalg.householder_product(reflectors, tau), reflectors[:tracked, :tracked]
+        t = self._tracked
+        if t < self._trial.shape[1]:
+            torch.mv(G if self._trial_is_right else G.T, self._trial[:, t], out=self._carried[:, t])
+        reflectors, tau = torch.geqrf(self._carried)
+        return torch.linalg.householder_product(reflectors, tau), reflectors[:t, :t]
+
+    def _room(self) -> torch.Tensor:
+        """(other side, p), by columns, as LAPACK wants them."""
+        return self._product.new_zeros(self._product.shape[::-1]).T
 
     def _half_step(self, trial: torch.Tensor, R: torch.Tensor, root: float) -> None:
         """Multiply ``trial`` by W (or its transpose) and carry V to the other side; ``root`` is that of c."""
-        tracked = len(R)
-        older = self._trial[:, :tracked]
+        t = self._tracked
+        older = self._trial[:, :t]
         self._trial, self._trial_is_right = trial, not self._trial_is_right
         self._product = times(self._W if self._trial_is_right else self._W.T, trial)
-        self._carried = self._product[:, :tracked]
+        self._carried = self._room()
         if root > 0.0:  # the root twice: c itself can leave the range of float32
             older = torch.linalg.solve_triangular(R / root, older, upper=True, left=False)
-            self._carried = torch.add(self._carried, older, alpha=-root)
+            torch.add(self._product[:, :t], older, alpha=-root, out=self._carried[:, :t])
+        else:
+            self._carried[:, :t] = self._product[:, :t]
 
     def _momentum(self) -> float:
         """The root of the class's c, sigma_t / 2 by the last Ritz value; 0 where W has lost rank."""
-        smallest = self._ritz[self._carried.shape[1] - 1]
+        smallest = self._ritz[self._tracked - 1]
         return smallest / 2 if smallest > _NEGLIGIBLE * self._ritz[0] else 0.0
 
     @property
@@ -180,7 +186,7 @@ class Subspace:
 
         Never above the true values; beyond k they lag behind, the last ones most.
         """
-        return self._values(self._carried.shape[1])
+        return self._values(self._tracked)
 
     def _values(self, count: int) -> torch.Tensor:
         if self._shape is None:
@@ -247,7 +253,7 @@ def _singular_values(product: torch.Tensor, *, name: str) -> list[float]:
         # What squaring loses, 1e-8 of the largest, is below the rounding of the product itself.
         product = product.double()
         square = (product.T @ product).cpu()  # of p x p: a GPU is slower, and would be waited for twice
-        require_finite(square.trace(), name=name)
+        require_finite(square, name=name)
         return [math.sqrt(max(value, 0.0)) for value in reversed(torch.linalg.eigvalsh(square).tolist())]
     R = torch.linalg.qr(product, mode="r").R
     require_finite(R.abs().sum(), name=name)

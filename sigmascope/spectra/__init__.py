@@ -1,7 +1,6 @@
 """Spectra of weight matrices in torch."""
 
-from sigmascope.spectra.adaptive import AdaptiveSpectrum
-from sigmascope.spectra.adaptive_layers import AdaptiveSpectra
+from sigmascope.spectra.adaptive import AdaptiveSpectra
 from sigmascope.spectra.batched import exact_spectra
 from sigmascope.spectra.exact import Spectrum, exact_spectrum
 from sigmascope.spectra.matrices import WeightMatrix, split_qkv, weight_matrices
@@ -12,7 +11,6 @@ from sigmascope.spectra.slq import slq_spectrum
 __all__ = [
     "CHOICES",
     "AdaptiveSpectra",
-    "AdaptiveSpectrum",
     "SpectraReader",
     "Spectrum",
     "WeightMatrix",

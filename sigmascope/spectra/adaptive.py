@@ -1,210 +1,195 @@
-"""The spectrum of a layer for almost nothing: recomputed when W has moved far enough, foreseen in between."""
+"""The spectra of a model in training for almost nothing: decomposed seldom, interpolated in between."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from sigmascope.apart import apart_from_training
-from sigmascope.errors import InvalidValueError
-from sigmascope.spectra.exact import (
-    Spectrum,
-    check_accuracy,
-    check_finite,
-    check_method,
-    exact_spectrum,
-)
-from sigmascope.spectra.orientation import tall
-from sigmascope.spectra.products import frobenius_norm
+from sigmascope.errors import InvalidValueError, NumericalError
+from sigmascope.spectra.adaptive_layer import LAG, TOLERANCE, AdaptiveLayer
+from sigmascope.spectra.batched import exact_spectra
+from sigmascope.spectra.exact import Spectrum, check_accuracy, check_method
+from sigmascope.spectra.layer_errors import at_layer
 
-# of the histogram's bins: the usual tolerance, and how many bins span 0 to sigma_max
-TOLERANCE, BINS = 0.06, 64
-# before anything was seen: a layer's largest error for each unit of |W - W_last|_F; 0.006 to 0.02 is usual
-_FIRST_RATE = 0.015
-# how much farther than before W may go at most; decompositions that the next way is judged by
-_GROWTH, _MEMORY = 2.0, 3
-# share of the values over which paces are averaged
-_NEIGHBOURS = 1 / 32
-# rows by which the distance is judged: all, or evenly spread ones, at least this many
-_ROWS = 64
-# rounding of a decomposition, relative to sigma_max: no error seen is taken to be smaller
-_ROUNDING = 1e-6
-# squared distances below it have lost entries whose squares float32 cannot hold
-_LEAST_SQUARE = 1e-30
-# of a state; the attributes are the same with an underscore
-_PLAIN, _TENSORS = ("bound", "step", "norm", "gone", "way"), ("rows", "exact", "pace")
+# share of its way from which on a layer keeps another one company: alone, it would soon cost as much as both
+_COMPANION = 0.5
 
 
-class AdaptiveSpectrum:
-    """All singular values of one layer in training, most of the time without a decomposition.
+class AdaptiveSpectra:
+    """All singular values of the layers of a model, most of the time without a decomposition.
 
-    W is decomposed when it has gone too far, |W - W_last|_F > way, from where it was decomposed last. In
-    between each value goes on at the pace that it and its neighbours had between the last two decompositions:
-    a spectrum drifts as a whole, while its levels dance about their places, and that does not go on. The top
-    values, where a tracker follows them, are put in place of the foreseen ones.
+    A layer is decomposed when it has gone too far, |W - W_last|_F > way, from where it was decomposed last,
+    or ``lag`` batches after a step that waits. Spectra of the steps in between are interpolated then, so
+    ``read`` hands out spectra of earlier steps. The largest values, where a tracker follows them, move as it
+    says, and what is interpolated is how far off it was.
 
-    A decomposition shows how far off the foreseen values were. As with the step size of an ODE solver, the
-    way is then set so that the next error should be the tolerance: errors
-    have been seen to grow in proportion to the way, and the worst of three ratios counts. The distance that
-    the weights have gone decides, not the number of batches, so that a jump of the learning rate or of the
-    weights is met by a decomposition at once. Some rows stand for all, and the norm of all shows where
-    others have moved more. Weights that turn in a few other rows alone, keeping their norm, are not seen. The
-    distance is Weyl's bound on the error of every value, but a hundred times what is seen, and cannot be used
-    to decide.
+    Every decomposition shows by how much the one before would have been off, had it been interpolated
+    between its neighbours. As with the step size of an ODE solver, the way is then set so that the next
+    error should be the tolerance. Levels dance about their places, so errors grow as those of a Brownian
+    bridge do: with the distance gone, and most in the middle. The worst of three ratios of error to distance
+    counts. The distance that the weights have gone decides, not the number of batches, so that a jump of the
+    learning rate or of the weights is met by a decomposition at once; some rows stand for all, and the norm
+    of all shows where others have moved more. Weights that turn in a few other rows alone, keeping their
+    norm, are not seen. The distance is Weyl's bound on the change of every value, but a hundred times what
+    is seen, and cannot be used to decide.
 
-    The tolerance is aimed at, not guaranteed: the largest error in 400 batches of an MLP, at rates of
-    0.05 and 0.1, was 1.3 and 1.8 times the tolerance.
+    The tolerance is aimed at, not guaranteed: over 400 batches of MLPs of width 512 and 1024 by SGD, at rates
+    of 0.01 to 0.1 and with momentum, the largest error of all values was 1.0 to 2.4 times the tolerance; by
+    Adam, 4 times, in its second batch.
+
+    The ``error_bound`` of an interpolated spectrum is an estimate by the same ratio.
+
+    Decompositions go side by side, one thread each, so that threads without one would idle: they take the
+    layers that have come farthest. Layers that would come due together in the next batches are decomposed so
+    many at a time from now on, so that no batch waits for all of them; the first batch decomposes all.
 
     Args:
-        tolerance: largest error wanted, in bins of a histogram with ``BINS`` bins from 0 to sigma_max.
+        tolerance: largest error wanted, in bins of a histogram with 64 bins from 0 to sigma_max.
+        lag: batches that a spectrum waits at most.
         method: of the decompositions, as for :func:`sigmascope.spectra.exact_spectrum`.
         accuracy: of the decompositions, likewise.
 
     Raises:
-        InvalidValueError: a tolerance that is not positive; an unknown method; a bad accuracy.
+        InvalidValueError: a tolerance that is not positive; a lag below 1; an unknown method; a bad accuracy.
     """
 
     def __init__(
-        self, *, tolerance: float = TOLERANCE, method: str = "auto", accuracy: float | None = None
+        self,
+        *,
+        tolerance: float = TOLERANCE,
+        lag: int = LAG,
+        method: str = "auto",
+        accuracy: float | None = None,
     ) -> None:
-        self._tolerance = check_tolerance(tolerance)
+        self._tolerance, self._lag = check_tolerance(tolerance), check_lag(lag)
         self._method, self._accuracy = check_method(method), check_accuracy(accuracy)
-        self._shape: torch.Size | None = None
-        self._rows = torch.empty(0, 0)  # of W at the last decomposition, those that the distance is judged by
-        self._exact = torch.empty(0)  # its values
-        self._bound = 0.0  # their error bound
-        self._step = 0  # when it was
-        self._pace = torch.empty(0)  # a batch, around each value, between the last two
-        self._rates: deque[float] = deque(maxlen=_MEMORY)  # error over distance, of late
-        self._norm = 0.0  # |W_last|_F
-        self._gone = 0.0  # |W - W_last|_F now
-        self._way = 0.0  # that it may reach
+        self._layers: dict[str, AdaptiveLayer] = {}
+        # by step, ascending, until all of its layers are settled
+        self._layers_at: dict[int, list[str]] = {}
+        self._settled: dict[int, dict[str, Spectrum]] = {}
 
     @apart_from_training
-    def read(self, weight: torch.Tensor, *, step: int, top: torch.Tensor | None = None) -> Spectrum:
-        """The spectrum of ``weight`` at ``step``, exact or foreseen.
+    def read(
+        self,
+        weights: Mapping[str, torch.Tensor],
+        *,
+        step: int,
+        top: Mapping[str, torch.Tensor] | None = None,
+    ) -> dict[int, dict[str, Spectrum]]:
+        """Look at the weights after ``step`` batches; the spectra that are known by now, by step and layer.
 
-        ``method`` of a foreseen one is ``adaptive`` and its ``error_bound`` an estimate: the worst ratio of
-        error to distance seen of late, times the distance that W has gone since the last decomposition.
+        Each step that was read comes once, in order, whole: by this call or by a later one.
 
         Args:
-            weight: (rows, columns).
-            step: batches made so far.
-            top: the largest values, descending, as a tracker has them.
+            weights: by layer; a layer may be left out of a call, and a new one may join.
+            step: batches made so far; greater than in the call before.
+            top: the largest values of some layers, descending, as a tracker has them.
 
         Raises:
-            InvalidValueError: the weight has changed its shape; otherwise as :func:`exact_spectrum`.
-            NumericalError: NaN or infinity in the weight.
+            InvalidValueError: a weight has changed its shape since the last call, or is no real matrix.
+            NumericalError: NaN or infinity. Both messages name the layer and the step.
         """
-        gone, _ = self.move(weight)
-        if gone <= 1.0:
-            return self.foreseen(step, top)
-        exact = exact_spectrum(weight, method=self._method, accuracy=self._accuracy)
-        self.anchor(exact, weight, step=step, top=top)
-        return exact
+        given = {} if top is None else top
+        moved = {name: self._moved(name, weight, step=step) for name, weight in weights.items()}
+        chosen = {name: weights[name] for name in due(moved, at_once=torch.get_num_threads())}
+        found = exact_spectra(chosen, method=self._method, accuracy=self._accuracy, step=step)
+        self._layers_at[step] = list(weights)
+        for name, layer in self._layers.items():
+            if name in found:
+                self._keep(name, layer.anchor(found[name], weights[name], step=step, top=given.get(name)))
+            elif name in weights:
+                self._keep(name, layer.wait(step, given.get(name)))
+            else:
+                self._keep(name, layer.hold())
+        return self._known()
 
     @apart_from_training
-    def move(self, weight: torch.Tensor) -> tuple[float, float]:
-        """How far ``weight`` is from the last decomposition, and how much farther than before.
+    def settle(self, weights: Mapping[str, torch.Tensor]) -> dict[int, dict[str, Spectrum]]:
+        """The spectra that are still waiting, by a decomposition of the weights as they are now.
 
-        Both as shares of the way: beyond 1, and where it is NaN, a decomposition is due.
+        A layer that is not among ``weights``, or cannot be decomposed, keeps its last spectrum, of which the
+        largest values go on as the tracker's did; ``error_bound`` says how far off that may be.
         """
-        matrix = tall(weight)
-        if self._shape is None:
-            return math.inf, 0.0
-        if matrix.shape != self._shape:
-            raise InvalidValueError(
-                f"the weight changed its shape from {tuple(self._shape)} to {tuple(matrix.shape)}: start anew"
-            )
-        norm = frobenius_norm(matrix)
-        if not math.isfinite(norm):  # by an entry, or by squares that leave float32
-            check_finite(matrix)
-        before, self._gone = self._gone, self._distance(matrix, norm)
-        if self._way == 0.0:  # the zero matrix: any motion is too far
-            return (0.0 if self._gone == 0.0 else math.inf), 0.0
-        return self._gone / self._way, (self._gone - before) / self._way
-
-    def foreseen(self, step: int, top: torch.Tensor | None) -> Spectrum:
-        """The estimate at ``step``."""
-        estimate = self._bound + self._rate() * self._gone
-        return Spectrum(self._onward(step, top), "adaptive", estimate)
-
-    def anchor(self, exact: Spectrum, weight: torch.Tensor, *, step: int, top: torch.Tensor | None) -> None:
-        """Start anew from a decomposition, having learnt from it."""
-        largest = float(exact.values[0])
-        wanted = self._tolerance * largest / BINS
-        if self._shape is None:
-            self._pace = torch.zeros_like(exact.values)
-            self._way = wanted / _FIRST_RATE
-        elif self._gone > 0.0:
-            self._learn(exact.values, step=step, top=top)
-            self._way = min(wanted / self._rate(), _GROWTH * self._way or math.inf)
-        matrix = tall(weight)
-        self._shape, self._rows = matrix.shape, _spread_rows(matrix).clone()
-        self._exact, self._bound, self._step, self._gone = exact.values.clone(), exact.error_bound, step, 0.0
-        self._norm = frobenius_norm(matrix)
+        for name, layer in self._layers.items():
+            if layer.waits:
+                try:
+                    layer.move(weights[name], step=layer.awaited)
+                    exact = exact_spectra({name: weights[name]}, method=self._method, accuracy=self._accuracy)
+                except (KeyError, InvalidValueError, NumericalError, torch.OutOfMemoryError):
+                    self._keep(name, layer.hold())
+                else:
+                    self._keep(name, layer.settle(exact[name], weights[name]))
+        return self._known()
 
     def state_dict(self) -> dict[str, Any]:
-        """All that later reads build on, tensors copied; ``torch.save`` and ``weights_only=True`` take it."""
-        plain = {name: getattr(self, f"_{name}") for name in _PLAIN}
-        tensors = {name: getattr(self, f"_{name}").clone() for name in _TENSORS}
-        shape = None if self._shape is None else list(self._shape)
-        return {**plain, **tensors, "shape": shape, "rates": list(self._rates)}
+        """Plain values and tensors, copied; ``torch.save`` and ``weights_only=True`` take it."""
+        return {
+            "layers": {name: layer.state_dict() for name, layer in self._layers.items()},
+            "layers_at": {step: list(names) for step, names in self._layers_at.items()},
+            "settled": {
+                step: {name: (one.values.clone(), one.method, one.error_bound) for name, one in found.items()}
+                for step, found in self._settled.items()
+            },
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue as the one that ``state_dict`` was called on would have, bit for bit."""
-        for name in (*_PLAIN, *_TENSORS):
-            setattr(self, f"_{name}", state[name])
-        self._shape = None if state["shape"] is None else torch.Size(state["shape"])
-        self._rates = deque(state["rates"], maxlen=_MEMORY)
+        self._layers = {name: self._layer() for name in state["layers"]}
+        for name, layer in self._layers.items():
+            layer.load_state_dict(state["layers"][name])
+        self._layers_at = {step: list(names) for step, names in state["layers_at"].items()}
+        self._settled = {
+            step: {name: Spectrum(*one) for name, one in found.items()}
+            for step, found in state["settled"].items()
+        }
 
-    def _learn(self, values: torch.Tensor, *, step: int, top: torch.Tensor | None) -> None:
-        error = float((self._onward(step, top) - values).abs().max())
-        self._rates.append(max(error, _ROUNDING * float(values[0])) / self._gone)
-        self._pace = _averaged(values - self._exact) / max(step - self._step, 1)
+    def _layer(self) -> AdaptiveLayer:
+        return AdaptiveLayer(tolerance=self._tolerance, lag=self._lag)
 
-    def _distance(self, matrix: torch.Tensor, norm: float) -> float:
-        """|W - W_last|_F, by the rows that were kept: a copy of all would push W out of the caches.
+    def _moved(self, name: str, weight: torch.Tensor, *, step: int) -> tuple[float, float]:
+        layer = self._layers.setdefault(name, self._layer())
+        with at_layer(name, step=step):
+            return layer.move(weight, step=step)
 
-        It is no less than what the norm of all of W shows, whatever rows have moved.
-        """
-        rows = _spread_rows(matrix)
-        if rows.shape != self._rows.shape:  # another memory layout: nothing to compare
-            return math.inf
-        distance = float(torch.dist(rows, self._rows))
-        if not _LEAST_SQUARE < distance**2 < math.inf:
-            distance = float(torch.dist(rows.double(), self._rows.double()))
-        seen = abs(norm - self._norm)
-        return max(math.sqrt(matrix.numel() / rows.numel()) * distance, seen if math.isfinite(seen) else 0.0)
+    def _keep(self, name: str, spectra: Mapping[int, Spectrum]) -> None:
+        for step, spectrum in spectra.items():
+            self._settled.setdefault(step, {})[name] = spectrum
 
-    def _rate(self) -> float:
-        return max(self._rates, default=_FIRST_RATE) or _FIRST_RATE
-
-    def _onward(self, step: int, top: torch.Tensor | None) -> torch.Tensor:
-        """What is foreseen for ``step``, the tracked values on top, none negative, in order."""
-        values = torch.add(self._exact, self._pace, alpha=step - self._step)
-        if top is not None:
-            known = min(len(top), len(values))
-            values[:known] = top[:known].to(values)
-        return values.clamp(min=0.0).sort(descending=True).values
-
-
-def _averaged(changes: torch.Tensor) -> torch.Tensor:
-    """Each with its neighbours, as many on either side; at the ends with those that there are."""
-    reach = int(len(changes) * _NEIGHBOURS / 2)
-    return torch.nn.functional.avg_pool1d(
-        changes[None], 2 * reach + 1, stride=1, padding=reach, count_include_pad=False
-    )[0]
+    def _known(self) -> dict[int, dict[str, Spectrum]]:
+        """Steps all of whose layers are settled, up to the first one of which that is not so."""
+        found = {}
+        for step, names in self._layers_at.items():
+            settled = self._settled.get(step, {})
+            if len(settled) < len(names):
+                break
+            found[step] = {name: settled[name] for name in names}
+        for step in found:
+            del self._layers_at[step]
+            self._settled.pop(step, None)
+        return found
 
 
-def _spread_rows(matrix: torch.Tensor) -> torch.Tensor:
-    """Every so many rows as stored, at least ``_ROWS`` where there are so many; a view."""
-    stored = matrix if matrix.is_contiguous() else matrix.T
-    return stored[:: max(1, stored.shape[0] // _ROWS)]
+def due(moved: Mapping[str, tuple[float, float]], *, at_once: int) -> list[str]:
+    """Layers to decompose now, from the share of its way that each has gone and will go in the next batch.
+
+    All that are past their way. If there are none, the ``at_once`` most advanced ones where more layers come
+    due within some number of batches than can be decomposed in them: put off, they would fall together. What
+    is left of the last ``at_once`` is filled up with the most advanced of the others, if they have gone
+    ``_COMPANION`` of their way.
+    """
+    late = [name for name, (gone, _) in moved.items() if not gone <= 1.0]  # NaN is named by who decomposes it
+    early = sorted((name for name in moved if name not in late), key=lambda name: -moved[name][0])
+    if not late:
+        waits = sorted((1.0 - gone) / pace for gone, pace in moved.values() if pace > 0)
+        if not any(wait < place // at_once for place, wait in enumerate(waits)):
+            return []
+        late = [early.pop(0)]
+    free = -len(late) % at_once
+    return late + [name for name in early[:free] if moved[name][0] >= _COMPANION]
 
 
 def check_tolerance(tolerance: float) -> float:
@@ -214,3 +199,10 @@ def check_tolerance(tolerance: float) -> float:
             f"tolerance must be positive and finite, got {tolerance}; {TOLERANCE} of a bin is usual"
         )
     return tolerance
+
+
+def check_lag(lag: int) -> int:
+    """``lag`` when at least 1; InvalidValueError otherwise."""
+    if lag < 1:
+        raise InvalidValueError(f"lag must be at least 1, got {lag}: 1 decomposes every time, {LAG} is usual")
+    return lag

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from sigmascope.errors import InvalidValueError
-from sigmascope.spectra.adaptive import TOLERANCE
-from sigmascope.spectra.adaptive_layers import AdaptiveSpectra
+from sigmascope.spectra.adaptive import AdaptiveSpectra
+from sigmascope.spectra.adaptive_layer import LAG, TOLERANCE
 from sigmascope.spectra.batched import exact_spectra
 from sigmascope.spectra.exact import METHODS, Spectrum, check_accuracy
 from sigmascope.spectra.layer_errors import at_layer
@@ -20,26 +20,28 @@ CHOICES = ("auto", *METHODS, "adaptive", "slq")
 
 
 class SpectraReader:
-    """Reads spectra step after step; ``adaptive`` remembers what it read before.
+    """Reads spectra step after step; ``adaptive`` knows some of them only later.
 
     Args:
         method: ``auto``, ``svd``, ``gram`` or ``gram64``, as for :func:`exact_spectrum`; ``adaptive``
             (:class:`AdaptiveSpectra`) or ``slq`` (:func:`slq_spectrum`).
         accuracy: for ``auto`` and ``gram``, the absolute error wanted, in units of sigma_max; for
             ``adaptive``, the error wanted in bins of a histogram with 64 bins.
+        lag: for ``adaptive``, batches that a spectrum waits at most.
 
     Raises:
-        InvalidValueError: unknown method; an accuracy that is not positive, or of a method that has none.
+        InvalidValueError: unknown method; an accuracy that is not positive, or of a method that has none; a
+            lag below 1.
     """
 
-    def __init__(self, method: str = "auto", *, accuracy: float | None = None) -> None:
+    def __init__(self, method: str = "auto", *, accuracy: float | None = None, lag: int = LAG) -> None:
         if method not in CHOICES:
             raise InvalidValueError(f"unknown spectra method {method!r}; choose one of {', '.join(CHOICES)}")
         if accuracy is not None and method not in ("auto", "gram", "adaptive"):
             raise InvalidValueError(f"the method {method!r} has no accuracy to choose, got {accuracy}")
         self._method, self._accuracy = method, check_accuracy(accuracy)
         self._adaptive = AdaptiveSpectra(
-            tolerance=TOLERANCE if method != "adaptive" or accuracy is None else accuracy
+            tolerance=TOLERANCE if method != "adaptive" or accuracy is None else accuracy, lag=lag
         )
 
     def read(
@@ -48,8 +50,10 @@ class SpectraReader:
         *,
         step: int,
         top: Mapping[str, torch.Tensor] | None = None,
-    ) -> dict[str, Spectrum]:
-        """The spectrum of every weight; ``top`` holds tracked largest values, for ``adaptive``.
+    ) -> dict[int, dict[str, Spectrum]]:
+        """The spectra that are known by now, by step and layer; ``top``: tracked values, for ``adaptive``.
+
+        Each step comes once, in order: ``adaptive`` may hand it out by a later call, the others by this one.
 
         Raises:
             InvalidValueError: a weight is no matrix, or (``adaptive``) has changed its shape.
@@ -58,8 +62,12 @@ class SpectraReader:
         if self._method == "adaptive":
             return self._adaptive.read(weights, step=step, top=top)
         if self._method == "slq":
-            return _estimated(weights, step=step)
-        return exact_spectra(weights, method=self._method, accuracy=self._accuracy, step=step)
+            return {step: _estimated(weights, step=step)}
+        return {step: exact_spectra(weights, method=self._method, accuracy=self._accuracy, step=step)}
+
+    def settle(self, weights: Mapping[str, torch.Tensor]) -> dict[int, dict[str, Spectrum]]:
+        """The spectra that are not known yet, by a look at the weights as they are now."""
+        return self._adaptive.settle(weights)
 
     def state_dict(self) -> dict[str, Any]:
         """What ``adaptive`` remembers; nothing of the other methods."""

@@ -23,7 +23,14 @@ from worker.checkpoints import Checkpoints
 
 SMALL: dict[str, Any] = {"model": {"width": 16, "depth": 2}, "batches": 24, "batch_size": 8}
 TRAINED: dict[str, dict[str, Any]] = {
-    "momentum, adaptive": {"momentum": 0.9, "weight_decay": 1e-3, "spectra": "adaptive", "noise_every": 3},
+    "momentum, adaptive": {
+        "model": {"width": 80, "depth": 2},  # so that records wait for spectra
+        "momentum": 0.9,
+        "weight_decay": 1e-3,
+        "learning_rate": 0.01,
+        "spectra": "adaptive",
+        "noise_every": 3,
+    },
     "auto": {
         "model": {"width": 64, "depth": 1},
         "learning_rate": 1.0,  # so many outliers that a gamma law is fitted, from that of the step before
@@ -55,7 +62,8 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     write = Checkpoints.write
 
     def rarely(self: Checkpoints, step: int, state: Mapping[str, Any]) -> Path:
-        if step % EVERY and step != LOST:
+        made = state.get("made", step)
+        if made % EVERY and made != LOST:
             raise OSError(28, "No space left on device")
         return write(self, step, state)
 
@@ -113,13 +121,14 @@ def kill() -> None:
 
 
 def killed(engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> str:
-    """A run whose worker was lost: steps to 12 are stored, the checkpoint is of step 10."""
+    """A run whose worker was lost: steps to 12 are stored, the checkpoint is of 10 batches."""
     run_id = submitted(engine, **fields)
     meeting(monkeypatch, kill)
     with pytest.raises(Killed):
         jobs.execute(engine, claimed(engine, settings, run_id), settings)
     assert row(engine, run_id).step == LOST - 1
-    assert checkpoints.newest(settings.checkpoints, run_id) == 10
+    (path,) = checkpoints.steps(settings.checkpoints, run_id).values()
+    assert torch.load(path, weights_only=True)["state"]["made"] == 10
     return run_id
 
 
@@ -150,16 +159,23 @@ def test_a_resumed_run_is_bit_identical_to_an_undisturbed_one(
     jobs.execute(engine, claimed(engine, settings, whole), settings)
     run_id = killed(engine, settings, monkeypatch, **fields)
     before = recorded(engine, run_id)
+    newest = checkpoints.newest(settings.checkpoints, run_id)
+    assert newest
+    assert newest < 10 if fields.get("spectra") == "adaptive" else newest == 10
 
     held = claimed(engine, settings, run_id, later=100)
-    assert (held.attempt, held.step) == (2, 10)
+    assert (held.attempt, held.step) == (2, newest)
     kept = recorded(engine, run_id)
     for table, rows in before.items():
-        assert kept[table] == [one for one in rows if one.get("step", 0) <= 10], table
+        assert kept[table] == [one for one in rows if one.get("step", 0) <= newest], table
     jobs.execute(engine, held, settings)
 
     ended = row(engine, run_id)
-    assert (ended.status, ended.step, ended.notes) == ("finished", 24, ["attempt 2 goes on after step 10"])
+    assert (ended.status, ended.step, ended.notes) == (
+        "finished",
+        24,
+        [f"attempt 2 goes on after step {newest}"],
+    )
     expected, found = recorded(engine, whole), recorded(engine, run_id)
     assert len(expected["spectra"]) == 25 * len(expected["layers"])
     for table, rows in expected.items():
@@ -232,6 +248,32 @@ def test_a_released_run_is_left_with_all_its_steps(
     assert [one["step"] for one in recorded(engine, run_id)["step_metrics"]] == list(range(25))
 
 
+def test_a_released_run_is_left_with_the_records_that_wait(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its checkpoint: their spectra lie between decompositions, and one is yet to come."""
+    monkeypatch.setattr(database_sink, "SECONDS_PER_COMMIT", 0.0)
+    fields = TRAINED["momentum, adaptive"]
+    whole = submitted(engine, **fields)
+    jobs.execute(engine, claimed(engine, settings, whole), settings)
+
+    def release() -> None:
+        with engine.begin() as connection:
+            assert runs.release(connection, owner="w", now=time.time())
+
+    meeting(monkeypatch, release)
+    run_id = submitted(engine, **fields)
+    jobs.execute(engine, claimed(engine, settings, run_id), settings)
+    left = row(engine, run_id)
+    assert left.status == "queued"
+    assert 0 < left.step < LOST
+    jobs.execute(engine, claimed(engine, settings, run_id), settings)
+    assert row(engine, run_id).status == "finished"
+    expected, found = recorded(engine, whole), recorded(engine, run_id)
+    for table, rows in expected.items():
+        assert found[table] == rows, table
+
+
 def test_a_run_that_another_has_taken_is_left_alone(
     engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,17 +323,26 @@ def test_what_a_state_holds_has_a_number(
     engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another set of names needs another ``LAYOUT``: older checkpoints are then not gone on from."""
-    run_id = killed(engine, settings, monkeypatch, spectra="adaptive", momentum=0.9)
+    run_id = killed(engine, settings, monkeypatch, **TRAINED["momentum, adaptive"])
     (path,) = checkpoints.steps(settings.checkpoints, run_id).values()
     state = torch.load(path, weights_only=True)["state"]
     recorder = state["recorder"]
-    assert writing.LAYOUT == 3
-    assert set(state) == {"model", "optimizer", "recorder"}
-    assert set(recorder) == {"batches", "learning_rate", "trackers", "spectra", "fits"}
-    assert set(recorder["trackers"]) == {"steps", "of"}
-    assert set(recorder["spectra"]["head"]) == {
-        "bound", "step", "norm", "gone", "way", "rows", "exact", "pace", "shape", "rates"
+    assert writing.LAYOUT == 4
+    assert set(state) == {"model", "optimizer", "recorder", "made"}
+    assert set(recorder) == {
+        "batches", "learning_rate", "trackers", "spectra", "fits", "unfinished", "written"
     }  # fmt: skip
+    assert set(recorder["trackers"]) == {"steps", "of"}
+    assert set(recorder["spectra"]) == {"layers", "layers_at", "settled"}
+    layer = next(one for one in recorder["spectra"]["layers"].values() if one["waiting"])
+    assert set(layer) == {
+        "shape", "before", "last", "came", "gone", "way", "patience", "share", "norm", "rates", "waiting"
+    }  # fmt: skip
+    assert set(layer["last"]) == {"step", "values", "bound", "method", "top", "rows", "norm"}
+    assert set(layer["waiting"][0]) == {"step", "top", "gone"}
+    waiting = recorder["unfinished"][0]
+    assert set(waiting) == {"step", "metrics", "layers", "learning_rate"}
+    assert set(waiting["layers"]["head"]) == {"trajectories", "noise", "modes"}
     assert [set(one) for one in recorder["trackers"]["of"]["head"]] == [
         {"name", "k", "epsilon", "delta", "U", "V", "sigma", "below", "shape"},
         {"name", "k", "oversample", "half_steps", "trial_is_right", "shape"}

@@ -49,8 +49,10 @@ def test_commits_by_rows_and_progress_never_runs_ahead(
     sink = recording_sink(engine, held, lease_seconds=60)
     for record in records[: batch - 1]:
         sink.write(record)
+        sink.commit_when_due()
     assert stored(engine, held) == (0, [])
     sink.write(records[batch - 1])
+    sink.commit_when_due()
     assert stored(engine, held) == (batch, list(range(1, batch + 1)))
     sink.write(records[batch])
     sink.flush()
@@ -64,7 +66,23 @@ def test_commits_at_least_twice_a_second(engine: Engine) -> None:
     sink.write(step_record(0))
     time.sleep(0.55)
     sink.write(step_record(1))
+    sink.commit_when_due()
     assert stored(engine, held) == (1, [0, 1])
+
+
+def test_a_look_is_had_though_nothing_is_recorded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of records that come late: their run is cancelled, or lost, no later for it."""
+    monkeypatch.setattr(database_sink, "SECONDS_PER_COMMIT", 0.0)
+    held = claimed(engine)
+    sink = recording_sink(engine, held, lease_seconds=60)
+    with engine.begin() as connection:
+        runs.request_cancel(connection, held.run_id, now=time.time())
+    sink.commit_when_due()
+    assert sink.cancel_requested
+    with engine.begin() as connection:
+        runs.release(connection, owner="w", now=time.time())
+    with pytest.raises(LeaseLostError):
+        sink.commit_when_due()
 
 
 def test_a_fenced_sink_stores_nothing_more(engine: Engine) -> None:

@@ -1,0 +1,320 @@
+"""One layer's spectra for almost nothing: decomposed when W has moved far enough, interpolated in between."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+
+from sigmascope.errors import InvalidValueError
+from sigmascope.spectra.exact import Spectrum, check_finite
+from sigmascope.spectra.orientation import tall
+from sigmascope.spectra.products import frobenius_norm
+
+# of the histogram's bins: the usual tolerance, and how many bins span 0 to sigma_max
+TOLERANCE, BINS = 0.05, 64
+# batches that a spectrum waits for the next decomposition at most; the first ones less, until more is known
+LAG, _FIRST_LAG, _LAG_GROWTH = 128, 16, 4
+# error for each unit of |W - W_last|_F / sqrt(m n): before one was seen; and of a spectrum that stands still
+_FIRST_RATE, _RATE_WITHOUT = 3.0, 20.0
+# how much farther than before W may go at most; decompositions that the next way is judged by
+_GROWTH, _MEMORY = 1.5, 3
+# rows by which the distance is judged: all, or evenly spread ones, at least this many
+_ROWS = 64
+# rounding of a decomposition, relative to sigma_max: no error seen is taken to be smaller
+_ROUNDING = 1e-6
+# squared distances below it have lost entries whose squares float32 cannot hold
+_LEAST_SQUARE = 1e-30
+# of a state; the attributes are the same with an underscore
+_PLAIN = ("came", "gone", "way", "patience", "share", "norm")
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """A decomposition.
+
+    Attributes:
+        step: batches made before it.
+        values, bound, method: what it found.
+        top: what a tracker said of the largest values then.
+        rows, norm: what W is known again by: some of its rows, and |W|_F.
+    """
+
+    step: int
+    values: torch.Tensor
+    bound: float
+    method: str
+    top: torch.Tensor | None
+    rows: torch.Tensor
+    norm: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A step whose spectrum waits for the next decomposition; W was ``gone`` from the last one."""
+
+    step: int
+    top: torch.Tensor | None
+    gone: float
+
+
+class AdaptiveLayer:
+    """When one layer is decomposed, and its spectra at the steps in between; see :class:`AdaptiveSpectra`.
+
+    Spectra at steps that have to wait are handed out by the call that decides them.
+
+    Args:
+        tolerance: largest error wanted, in bins of a histogram with ``BINS`` bins from 0 to sigma_max.
+        lag: batches that a spectrum waits at most.
+    """
+
+    def __init__(self, *, tolerance: float = TOLERANCE, lag: int = LAG) -> None:
+        self._tolerance, self._lag = tolerance, lag
+        self._shape: torch.Size | None = None
+        self._before: _Anchor | None = None
+        self._last: _Anchor | None = None
+        self._came = 0.0  # the distance between those two
+        self._gone = 0.0  # |W - W_last|_F
+        self._way = 0.0  # that it may reach
+        self._patience = min(lag, _FIRST_LAG)  # batches that a spectrum may wait
+        self._share = 0.0  # of the way or of the patience, whichever is farther gone
+        self._norm = 0.0  # |W|_F
+        self._rates: deque[float] = deque(maxlen=_MEMORY)  # error over distance, of late
+        self._waiting: list[_Waiting] = []
+
+    def move(self, weight: torch.Tensor, *, step: int) -> tuple[float, float]:
+        """How far ``weight`` is from the last decomposition, and how much farther than at the last look.
+
+        Both as shares of the way, or of the patience where more of that is gone: beyond 1, a decomposition is
+        due.
+
+        Raises:
+            InvalidValueError: the weight has changed its shape.
+            NumericalError: NaN or infinity in it.
+        """
+        matrix = tall(weight)
+        if self._shape is not None and matrix.shape != self._shape:
+            raise InvalidValueError(
+                f"the weight changed its shape from {tuple(self._shape)} to {tuple(matrix.shape)}: start anew"
+            )
+        self._norm = frobenius_norm(matrix)
+        if not math.isfinite(self._norm):  # by an entry, or by squares that leave float32
+            check_finite(matrix)
+        self._shape = matrix.shape
+        if self._last is None:
+            return math.inf, 0.0
+        before = self._share
+        self._gone = _distance(_spread_rows(matrix), self._norm, self._last, entries=matrix.numel())
+        if self._gone == 0.0:
+            self._share = 0.0
+        else:  # of the zero matrix any motion is too far
+            share = self._gone / self._way if self._way > 0.0 else math.inf
+            self._share = max(share, (step + 1 - self._last.step) / self._patience)
+        return self._share, self._share - before
+
+    def wait(self, step: int, top: torch.Tensor | None) -> dict[int, Spectrum]:
+        """Have ``step`` wait for the next decomposition; a layer that has not moved at all need not."""
+        if self._gone == 0.0 and not self._waiting and self._last is not None:
+            return {step: Spectrum(self._last.values.clone(), self._last.method, self._last.bound)}
+        self._waiting.append(_Waiting(step, top, self._gone))
+        return {}
+
+    def anchor(
+        self, exact: Spectrum, weight: torch.Tensor, *, step: int, top: torch.Tensor | None
+    ) -> dict[int, Spectrum]:
+        """Spectra of the steps that were waiting, and of ``step``, whose decomposition is ``exact``.
+
+        Call it after ``move`` with the same weight.
+        """
+        new = self._as_anchor(exact, weight, step=step, top=top)
+        return self._settled_by(new, reach=1.0) | {step: exact}
+
+    def settle(self, exact: Spectrum, weight: torch.Tensor) -> dict[int, Spectrum]:
+        """Spectra of the steps that are waiting, by a decomposition of the weight as it is now.
+
+        Call it after ``move`` with the same weight. Where that is still the weight of the last step that
+        waits, the spectrum of that step is exact.
+        """
+        last = self._waiting[-1]
+        new = self._as_anchor(exact, weight, step=last.step, top=last.top)
+        reach = min(1.0, last.gone / self._gone) if self._gone > 0.0 else 1.0
+        still_there = {last.step: exact} if self._gone == last.gone else {}
+        return self._settled_by(new, reach=reach) | still_there
+
+    def hold(self) -> dict[int, Spectrum]:
+        """Spectra of the steps that are waiting, when there is no other decomposition to be had.
+
+        Those of the last one, the largest values moved on as the tracker's were.
+        """
+        waiting, last, self._waiting = self._waiting, self._last, []
+        if not waiting or last is None:
+            return {}
+        values = _interpolated(last, last, [0.0] * len(waiting), [one.top for one in waiting])
+        rate = max(self._usual(_RATE_WITHOUT), self._rate())
+        return {
+            one.step: Spectrum(row, "adaptive", last.bound + rate * one.gone)
+            for one, row in zip(waiting, values, strict=True)
+        }
+
+    @property
+    def waits(self) -> bool:
+        """Whether a step waits."""
+        return bool(self._waiting)
+
+    @property
+    def awaited(self) -> int:
+        """The last step that waits."""
+        return self._waiting[-1].step
+
+    def state_dict(self) -> dict[str, Any]:
+        """What later spectra build on, tensors copied; ``torch.save`` and ``weights_only=True`` take it."""
+        return {
+            "shape": None if self._shape is None else list(self._shape),
+            "before": _as_state(self._before),
+            "last": _as_state(self._last),
+            **{name: getattr(self, f"_{name}") for name in _PLAIN},
+            "rates": list(self._rates),
+            "waiting": [_as_state(one) for one in self._waiting],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue as the one that ``state_dict`` was called on would have, bit for bit."""
+        self._shape = None if state["shape"] is None else torch.Size(state["shape"])
+        self._before, self._last = (
+            None if state[name] is None else _Anchor(**state[name]) for name in ("before", "last")
+        )
+        for name in _PLAIN:
+            setattr(self, f"_{name}", state[name])
+        self._rates = deque(state["rates"], maxlen=_MEMORY)
+        self._waiting = [_Waiting(**one) for one in state["waiting"]]
+
+    def _as_anchor(
+        self, exact: Spectrum, weight: torch.Tensor, *, step: int, top: torch.Tensor | None
+    ) -> _Anchor:
+        return _Anchor(
+            step=step,
+            values=exact.values.clone(),
+            bound=exact.error_bound,
+            method=exact.method,
+            top=top,
+            rows=_spread_rows(tall(weight)).clone(),
+            norm=self._norm,
+        )
+
+    def _settled_by(self, new: _Anchor, *, reach: float) -> dict[int, Spectrum]:
+        """Learn from ``new`` and go on from there; spectra of the waiting steps.
+
+        The last of them lies at ``reach`` of the way.
+        """
+        self._learn(new)
+        settled = self._between(new, reach=reach)
+        wanted = self._tolerance * float(new.values[0]) / BINS
+        if self._last is None:
+            self._way = wanted / self._rate()
+        elif self._gone > 0.0:
+            self._way = min(wanted / self._rate(), _GROWTH * self._way or math.inf)
+            self._patience = min(self._lag, _LAG_GROWTH * self._patience)
+            self._before, self._came = self._last, self._gone
+        self._last, self._gone, self._share = new, 0.0, 0.0
+        return settled
+
+    def _between(self, new: _Anchor, *, reach: float) -> dict[int, Spectrum]:
+        waiting, last, self._waiting = self._waiting, self._last, []
+        if not waiting or last is None:
+            return {}
+        whole, rate = self._gone if math.isfinite(self._gone) else waiting[-1].gone, self._rate()
+        times = [reach * (one.step - last.step) / (new.step - last.step) for one in waiting]
+        ways = [_progress(time, one.gone, whole) for time, one in zip(times, waiting, strict=True)]
+        values = _interpolated(last, new, ways, [one.top for one in waiting])
+        found = {}
+        for one, time, way, row in zip(waiting, times, ways, values, strict=True):
+            bound = (1 - way) * last.bound + way * new.bound + rate * whole * _bridge(way)
+            if way < time:  # before a jump
+                bound += self._usual(_RATE_WITHOUT) * one.gone * (1 - way / time)
+            found[one.step] = Spectrum(row, "adaptive", bound)
+        return found
+
+    def _learn(self, new: _Anchor) -> None:
+        """The error that the last decomposition would have had, had it been interpolated."""
+        before, last = self._before, self._last
+        if before is None or last is None or self._shape is None or self._gone == 0.0:
+            return
+        whole = _distance(new.rows, new.norm, before, entries=self._shape.numel())
+        way = _progress((last.step - before.step) / (new.step - before.step), self._came, whole)
+        if not (0.0 < whole < math.inf and way > 0.0):
+            return
+        found = _interpolated(before, new, [way], [last.top])[0]
+        error = max(float((found - last.values).abs().max()), _ROUNDING * float(last.values[0]))
+        self._rates.append(error / (whole * _bridge(way)))
+
+    def _rate(self) -> float:
+        return max(self._rates, default=self._usual(_FIRST_RATE))
+
+    def _usual(self, rate: float) -> float:
+        """``rate`` for a layer of this size: noise moves each level by about as much as an entry."""
+        return 1.0 if self._shape is None else min(1.0, rate / math.sqrt(self._shape.numel()))
+
+
+def _interpolated(
+    one: _Anchor, other: _Anchor, ways: Sequence[float], tops: Sequence[torch.Tensor | None]
+) -> torch.Tensor:
+    """(len(ways), n) spectra at these shares of the way from ``one`` to ``other``, each descending.
+
+    Where a tracker was there all along, the largest values move as it says, and what is interpolated is how
+    far off it was: it may lag, but its lag changes slowly.
+    """
+    along = torch.tensor(ways, dtype=one.values.dtype)[:, None]
+    values = torch.lerp(one.values, other.values, along)
+    if one.top is not None and other.top is not None and len(one.top) == len(other.top):
+        k = len(one.top)
+        off = torch.lerp(one.values[:k] - one.top, other.values[:k] - other.top, along)
+        for row, top in enumerate(tops):
+            if top is not None and len(top) == k:
+                values[row, :k] = top + off[row]
+    return values.clamp_(min=0.0).sort(dim=1, descending=True).values
+
+
+def _progress(time: float, gone: float, whole: float) -> float:
+    """The share of the way between two decompositions: in batches, or in distance where that is less.
+
+    W does not leave faster than it goes on, unless it jumps: what came before a jump has hardly moved.
+    """
+    return min(time, gone / whole) if 0.0 < whole < math.inf else time
+
+
+def _bridge(way: float) -> float:
+    """The error of an interpolation at ``way``, in units of that in the middle, of random walks."""
+    return 2.0 * math.sqrt(way * (1.0 - way))
+
+
+def _distance(rows: torch.Tensor, norm: float, anchor: _Anchor, *, entries: int) -> float:
+    """|W - W_anchor|_F, by the rows that were kept: a copy of all would push W out of the caches.
+
+    It is no less than what the norm of all of W shows, whatever rows have moved.
+    """
+    if rows.shape != anchor.rows.shape:  # another memory layout: nothing to compare
+        return math.inf
+    distance = float(torch.dist(rows, anchor.rows))
+    if not _LEAST_SQUARE < distance**2 < math.inf:
+        distance = float(torch.dist(rows.double(), anchor.rows.double()))
+    seen = abs(norm - anchor.norm)
+    return max(math.sqrt(entries / rows.numel()) * distance, seen if math.isfinite(seen) else 0.0)
+
+
+def _spread_rows(matrix: torch.Tensor) -> torch.Tensor:
+    """Every so many rows as stored, at least ``_ROWS`` where there are so many; a view."""
+    stored = matrix if matrix.is_contiguous() else matrix.T
+    return stored[:: max(1, stored.shape[0] // _ROWS)]
+
+
+def _as_state(one: _Anchor | _Waiting | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    found = {field.name: getattr(one, field.name) for field in fields(one)}
+    return {
+        name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in found.items()
+    }
