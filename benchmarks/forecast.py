@@ -12,7 +12,8 @@ matrices with at least 64 singular values. One forecaster with one setting for a
     sde_skill_vs_persistence             of the paper's equation, exact and as printed, every 25th origin
     hindsight_skill                      what limits it: skill of the best fixed mix of fifteen trends, its
                                          weights fitted to each run's own outcomes afterwards, mean over runs
-    hindsight_skill_RUN                  the same for each run
+    hindsight_skill_RUN                  the same for each run; what cannot be foreseen at all is measured by
+                                         benchmarks.foreseeable
     unforeseeable_share                  the MAE of a random walk with the variance of changes over 25
                                          batches, drift taken out, over that of persistence
 """
@@ -25,12 +26,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from benchmarks.report import Report, parse_args
 from sigmascope.schemas import TrainSpec
 from sigmascope.theory.forecasting import History, Score, SdeOptions, rolling_evaluation
 from sigmascope.theory.forecasting.trends import OFFSET, Clock, foreseen
-from worker.building import build_model
+from worker.building import Data, build_model
 from worker.datasets.catalogue import OFFLINE, load
 from worker.datasets.files import DataFiles
 from worker.datasets.sampling import batch_indices
@@ -67,23 +69,11 @@ def histories(spec: TrainSpec, files: DataFiles) -> dict[str, History]:
     data = load(spec.dataset, files, context=getattr(spec.model, "context", 1))
     model = build_model(spec, data)
     optimizer = make_optimizer(spec, model)
-    weights = {
-        name: weight
-        for name, weight in model.named_parameters()
-        if weight.ndim == 2
-        and min(weight.shape) >= SMALLEST
-        and "tokens" not in name
-        and "positions" not in name
-    }
-    weights = dict(list(weights.items())[:LAYERS])
+    weights = followed(model)
     spectra: dict[str, list[np.ndarray]] = {name: [] for name in weights}
     for step in range(BATCHES + 1):
         if step:
-            chosen = batch_indices(data.sample_count, batch_size=spec.batch_size, step=step, seed=spec.seed)
-            x, y = data.batch(chosen)
-            optimizer.zero_grad()
-            torch.autograd.backward(loss_of(model(x), y))
-            optimizer.step()
+            train(spec, data, model, optimizer, step=step, seed=spec.seed)
         for name, weight in weights.items():
             spectra[name].append(exact_values(weight.detach()))
     return {
@@ -93,6 +83,30 @@ def histories(spec: TrainSpec, files: DataFiles) -> dict[str, History]:
         )
         for name, values in spectra.items()
     }  # fmt: skip
+
+
+def followed(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The weights that are forecast, by name."""
+    found = {
+        name: weight
+        for name, weight in model.named_parameters()
+        if weight.ndim == 2
+        and min(weight.shape) >= SMALLEST
+        and "tokens" not in name
+        and "positions" not in name
+    }
+    return dict(list(found.items())[:LAYERS])
+
+
+def train(
+    spec: TrainSpec, data: Data, model: nn.Module, optimizer: torch.optim.Optimizer, *, step: int, seed: int
+) -> None:
+    """One batch, which ``step`` and ``seed`` choose."""
+    chosen = batch_indices(data.sample_count, batch_size=spec.batch_size, step=step, seed=seed)
+    x, y = data.batch(chosen)
+    optimizer.zero_grad()
+    torch.autograd.backward(loss_of(model(x), y))
+    optimizer.step()
 
 
 def exact_values(weight: torch.Tensor) -> np.ndarray:
@@ -153,21 +167,22 @@ def hindsight(past: dict[str, History]) -> float:
     return float(1.0 - np.abs(y - X @ mix).sum() / np.abs(y).sum())
 
 
-def runs() -> Iterator[tuple[str, dict[str, History]]]:
-    """Those whose data are here."""
+def specifications() -> Iterator[tuple[str, TrainSpec, DataFiles]]:
+    """Of the runs whose data are here."""
     folder = os.environ.get("SIGMASCOPE_DATA_DIR")
     files = DataFiles(data_dir=Path(folder) if folder else None)
     for name, fields in RUNS.items():
         spec = TrainSpec.model_validate({"batches": BATCHES, **fields})
         if folder or spec.dataset in OFFLINE:
-            yield name, histories(spec, files)
+            yield name, spec, files
 
 
 def measure(report: Report) -> None:
     """Print the figures of the module's docstring."""
     skills, ratios, coverages, afterwards, limits = [], [], [], [], []
     equation: dict[str, list[float]] = {"exact": [], "as_printed": []}
-    for name, past in runs():
+    for name, spec, files in specifications():
+        past = histories(spec, files)
         common = {"horizon": HORIZON, "first_origin": FIRST}
         best = [rolling_evaluation(one, method="damped_trend", **common) for one in past.values()]
         line = [rolling_evaluation(one, method="linear", **common) for one in past.values()]

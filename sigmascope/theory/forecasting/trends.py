@@ -19,6 +19,9 @@ OFFSET = 20.0
 # half-lives of the weight of the past, in steps, of the trends straight in t, of those that slow down, and of
 # the line whose level now is taken for the value without its jitter
 STRAIGHT, SLOWING, LEVEL = (5.0, 20.0, 80.0), (20.0, 80.0), 10.0
+# largest share of the way by which changes foreseen are drawn towards their mean over the k values, and the
+# half-life of the steps whose variance says how much of their differences is noise
+SHARED, NOISE = 0.4, 80.0
 # how much of each is believed before any forecast could be compared with what came
 PRIOR = np.array([0.1, 0.2, 0.2, 0.2, 0.2, 0.3])
 # of the comparison: half-life of about 34 steps, and the prior counts as so many comparisons
@@ -62,16 +65,46 @@ def damped_trend(values: FloatArray, horizon: int) -> FloatArray:
 
     Five are least-squares lines through the past, its weight halving every so many steps: straight in t, or
     in sqrt(t), as spectra grow that slow down. The sixth is the step from sigma(t) to the line through the
-    latest steps. How far to believe each is learned from the forecasts of the same length made earlier whose
-    outcome is known by then: least squares over all k values, drawn towards ``PRIOR``. After Gardner and
-    McKenzie (1985), whose damping is fixed in advance.
+    latest steps. Noise blurs slopes, and the values of a layer move together: see :func:`drawn_together`. How
+    far to believe each is learned from the forecasts of the same length made earlier whose outcome is known
+    by then: least squares over all k values, drawn towards ``PRIOR``. After Gardner and McKenzie (1985),
+    whose damping is fixed in advance.
     """
     steps = np.arange(len(values), dtype=np.float64)
-    straight = [foreseen(values, steps, horizon, half_life, clock=_straight) for half_life in STRAIGHT]
-    slowing = [foreseen(values, steps, horizon, half_life, clock=_slowing) for half_life in SLOWING]
+    noise = horizon**2 * step_variance(values)
+    changes = [
+        drawn_together(foreseen(values, steps, horizon, half_life, clock=clock), noise / half_life)
+        for clock, half_lives in ((_straight, STRAIGHT), (_slowing, SLOWING))
+        for half_life in half_lives
+    ]
     level, _ = running_lines(values, _straight(steps), LEVEL)
-    trends = np.stack([*straight, *slowing, level - values], axis=-1)  # (t, k, 6)
+    trends = np.stack([*changes, level - values], axis=-1)  # (t, k, 6)
     return np.asarray(values + np.einsum("tkp,tp->tk", trends, belief(values, trends, horizon)))
+
+
+def drawn_together(changes: FloatArray, noise: FloatArray) -> FloatArray:
+    """``changes`` (t, k) nearer to their mean over the k values, by ``SHARED`` where noise alone parts them.
+
+    ``noise`` (t, 1) is the variance that they had if the values walked at random. Where it is less than their
+    variance over the values, they are drawn by as much less, after James and Stein (1961).
+    """
+    mean = changes.mean(axis=1, keepdims=True)
+    spread = ((changes - mean) ** 2).mean(axis=1, keepdims=True)
+    share = SHARED * np.divide(noise, spread, out=np.ones_like(spread), where=spread > noise)
+    return np.asarray(changes + share * (mean - changes))
+
+
+def step_variance(values: FloatArray) -> FloatArray:
+    """(t, 1): variance of a step about the mean step of late, mean over the k values."""
+    decay, steps = 0.5 ** (1.0 / NOISE), np.diff(values, axis=0, prepend=values[:1])
+
+    def of_late(series: FloatArray) -> FloatArray:
+        return np.asarray(lfilter([1.0], [1.0, -decay], series, axis=0))
+
+    there = (np.arange(len(values)) > 0).astype(float)  # no step leads to the first row
+    count = np.maximum(of_late(there[:, None]), 1.0)
+    variance = of_late(steps**2) / count - (of_late(steps) / count) ** 2
+    return np.asarray(np.maximum(variance, 0.0).mean(axis=1, keepdims=True))
 
 
 def _straight(steps: FloatArray) -> FloatArray:

@@ -19,7 +19,15 @@ from sigmascope.theory.forecasting import (
 )
 from sigmascope.theory.forecasting.bands import with_bands
 from sigmascope.theory.forecasting.forecast import TRENDS as TREND
-from sigmascope.theory.forecasting.trends import belief, damped_trend, foreseen, linear, running_lines
+from sigmascope.theory.forecasting.trends import (
+    belief,
+    damped_trend,
+    drawn_together,
+    foreseen,
+    linear,
+    running_lines,
+    step_variance,
+)
 
 TRENDS = ("persistence", "linear", "damped_trend")
 M, N, K = 24, 12, 3
@@ -119,6 +127,26 @@ def test_damping_is_learned() -> None:
     trends = np.stack([np.diff(still, axis=0, prepend=still[:1])] * 2, axis=-1)
     prior = np.array([0.5, 0.5])
     assert np.abs(belief(still, trends, 100, prior=prior)[-1]).sum() < 0.9
+
+
+def test_values_are_drawn_together_as_far_as_noise_parts_them() -> None:
+    rng = np.random.default_rng(4)
+    changes = rng.standard_normal((50, 6))
+    spread = changes.var(axis=1, keepdims=True)
+    mean = changes.mean(axis=1, keepdims=True)
+    np.testing.assert_array_equal(drawn_together(changes, 0.0 * spread), changes)
+    half = drawn_together(changes, 0.5 * spread)
+    np.testing.assert_allclose(half - mean, 0.8 * (changes - mean), rtol=1e-12)
+    for noise in (spread, 3 * spread):
+        np.testing.assert_allclose(drawn_together(changes, noise) - mean, 0.6 * (changes - mean), rtol=1e-12)
+    np.testing.assert_array_equal(drawn_together(np.ones((5, 3)), np.zeros((5, 1))), np.ones((5, 3)))
+
+
+def test_the_variance_of_steps_is_that_of_a_walk_whatever_its_drift() -> None:
+    steps = np.random.default_rng(5).normal(0.7, 0.2, size=(4000, 40))
+    found = step_variance(np.cumsum(steps, axis=0))
+    assert found[1000:].mean() == pytest.approx(0.04, rel=0.02)
+    assert step_variance(np.arange(50.0)[:, None] * np.ones(2))[-1] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_the_weights_of_an_origin_solve_the_ridge_problem_by_hand() -> None:
