@@ -28,9 +28,12 @@ def apart_from_training(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def apart(*args: P.args, **kwargs: P.kwargs) -> R:
+        shortened = _shortened()
+        if not (shortened or torch.is_grad_enabled() or torch.is_inference_mode_enabled()):
+            return function(*args, **kwargs)  # apart already
         # inference mode too is left: what is kept there could never be changed outside of it
         with torch.inference_mode(False), torch.no_grad():
-            if not _shortened():
+            if not shortened:
                 return function(*args, **kwargs)
             with _full_precision():
                 return function(*args, **kwargs)

@@ -168,7 +168,7 @@ class TrainSpec(Job):
     spectra: Literal["auto", "svd", "gram", "gram64", "adaptive", "slq"] = Field(
         "auto",
         title="Spectra by",
-        description="auto: exact, by shape; adaptive: cheapest; slq: for layers too large to decompose",
+        description="auto: exact, by shape; adaptive: cheapest, seconds late; slq: for the largest layers",
     )
     predictors: tuple[Predictor, ...] = Field(
         ("algorithm1", "subspace"),

@@ -20,7 +20,7 @@ TOLERANCE, BINS = 0.05, 64
 # batches that a spectrum waits for the next decomposition at most; the first ones less, until more is known
 LAG, _FIRST_LAG, _LAG_GROWTH = 128, 16, 4
 # error for each unit of |W - W_last|_F / sqrt(m n): before one was seen; and of a spectrum that stands still
-_FIRST_RATE, _RATE_WITHOUT = 3.0, 20.0
+_FIRST_RATE, _RATE_WITHOUT = 2.0, 20.0
 # how much farther than before W may go at most; decompositions that the next way is judged by
 _GROWTH, _MEMORY = 1.5, 3
 # rows by which the distance is judged: all, or evenly spread ones, at least this many
