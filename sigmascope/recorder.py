@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -132,9 +131,9 @@ class Recorder:
         # weights before a step that only shows when it is done, and their top modes
         self._waiting: dict[str, tuple[torch.Tensor, Modes | None]] = {}
         self._fits: dict[str, LawFit] = {}
-        # by step, ascending: without spectra; and complete, but not yet taken by the sink
+        # by step, ascending: what the sink has not taken yet, and spectra of it
         self._unfinished: dict[int, Unfinished] = {}
-        self._finished: deque[StepRecord] = deque()
+        self._known: dict[int, dict[str, Spectrum]] = {}
         self._meter = GradientNoiseMeter(
             _linears(self._matrices) if noise_every else {},
             sample_count=sample_count,
@@ -156,12 +155,12 @@ class Recorder:
         self._meter.close()
         self.flush()
         if isinstance(self._sink, MemorySink):
-            self._sink.before_reading(None)
+            self._sink.forget(self.flush)
 
     @apart_from_training
     def flush(self) -> None:
         """Write the records that wait for a decomposition, by one of the weights as they are now."""
-        if not self._unfinished and not self._finished:
+        if not self._unfinished:
             return
         weights = {}
         for name, matrix in self._matrices.items():
@@ -229,8 +228,8 @@ class Recorder:
             metrics: loss, accuracies, learning rate, timings, by name.
 
         Raises:
-            InvalidValueError: step below 0, or no greater than in the record before; a layer is gone or has
-                changed its shape.
+            InvalidValueError: step below 0, or no greater than in the record before; a metric that is no
+                number; a layer is gone or has changed its shape.
             NumericalError: a weight is NaN or infinite; the message names the layer and the step.
         """
         if step < 0:
@@ -239,14 +238,15 @@ class Recorder:
             raise InvalidValueError(
                 f"step must be greater than {self._recorded}, which is recorded already, got {step}"
             )
+        told = _numbers(metrics or {})
         self._check_layers()
         weights = self._weights()
         self._settle(weights)
         # without a gradient since the last record, trackers know nothing of what the weights have done
         top = self._trackers.largest() if self._observed else None
-        known = self._spectra.read(weights, step=step, top=top)
         layers = {name: self._unfinished_layer(name) for name in weights}
-        record = StepRecord(step=step, metrics=dict(metrics or {}), layers=layers)
+        record = StepRecord(step=step, metrics=told, layers=layers)
+        known = self._spectra.read(weights, step=step, top=top, starts=self._trackers.starts())
         self._unfinished[step] = Unfinished(record, self._learning_rate)
         self._noise, self._modes = {}, {}
         self._observed, self._recorded = False, step
@@ -269,16 +269,22 @@ class Recorder:
             "spectra": self._spectra.state_dict(),
             "fits": {layer: _plain(asdict(fit)) for layer, fit in self._fits.items()},
             "unfinished": [one.state_dict() for one in self._unfinished.values()],
+            "known": {
+                step: {name: (one.values, one.method, one.error_bound) for name, one in spectra.items()}
+                for step, spectra in self._known.items()
+            },
+            "recorded": self._recorded,
             "written": self._written,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue as the recorder that ``state_dict`` was called on would have, bit for bit.
 
-        Build it as that one was built, over the weights of step 0; then load those of the state's step.
+        Build it as that one was built, over the weights of step 0; then load those of the state's step, and
+        go on with the batch after it. ``written`` may be further back: records in between are in the state.
 
         Raises:
-            InvalidValueError: it had other predictors, or other settings of theirs.
+            InvalidValueError: it had other predictors, or other settings of theirs, or another method.
         """
         self._trackers.load_state_dict(state["trackers"])
         self._spectra.load_state_dict(state["spectra"])
@@ -286,7 +292,11 @@ class Recorder:
         self._batches, self._learning_rate = state["batches"], state["learning_rate"]
         unfinished = [Unfinished.from_state(one) for one in state["unfinished"]]
         self._unfinished = {one.record.step: one for one in unfinished}
-        self._written = state["written"]
+        self._known = {
+            step: {name: Spectrum(*one) for name, one in spectra.items()}
+            for step, spectra in state["known"].items()
+        }
+        self._recorded, self._written = state["recorded"], state["written"]
 
     def _weights(self) -> dict[str, torch.Tensor]:
         """The matrices by name; InvalidValueError where one is gone or has changed its shape."""
@@ -363,13 +373,13 @@ class Recorder:
         )
 
     def _write(self, known: Mapping[int, Mapping[str, Spectrum]]) -> None:
-        """Finish the records of steps whose spectra are known, and hand them to the sink."""
-        for step, spectra in known.items():
-            self._finished.append(self._finish(self._unfinished.pop(step), spectra))
-        while self._finished:
-            record = self._finished.popleft()
-            self._written = record.step
-            self._sink.write(record)
+        """Hand the records of steps whose spectra are known to the sink; what it does not take stays."""
+        self._known.update({step: dict(spectra) for step, spectra in known.items()})
+        while self._known:
+            step = min(self._known)
+            self._sink.write(self._finish(self._unfinished[step], self._known[step]))
+            del self._unfinished[step], self._known[step]
+            self._written = step
 
     def _finish(self, one: Unfinished, spectra: Mapping[str, Spectrum]) -> StepRecord:
         layers = {}
@@ -403,6 +413,17 @@ def _cadence(argument: str, value: int) -> int:
     if value < 0:
         raise InvalidValueError(f"{argument} must be at least 0, got {value}; 0 means never")
     return value
+
+
+def _numbers(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Those of Python's own, by name; InvalidValueError where one is none."""
+    found = {}
+    for name, value in metrics.items():
+        try:
+            found[name] = float(value)
+        except (TypeError, ValueError) as error:
+            raise InvalidValueError(f"metric {name!r} must be a number, got {value!r}") from error
+    return found
 
 
 def _due(every: int, count: int) -> bool:

@@ -25,11 +25,22 @@ class MemorySink:
 
     def __init__(self) -> None:
         self._records: list[StepRecord] = []
-        self._bring: Callable[[], None] | None = None
+        self._brings: list[Callable[[], None]] = []
 
-    def before_reading(self, bring: Callable[[], None] | None) -> None:
-        """Have ``bring`` write what is still waiting, whenever records are looked at."""
-        self._bring = bring
+    def __getstate__(self) -> dict[str, object]:
+        """The records alone: a copy or a pickle waits for nothing."""
+        return {"_records": self.records, "_brings": []}
+
+    def before_reading(self, bring: Callable[[], None]) -> None:
+        """Have ``bring`` write what is still waiting, whenever records are looked at, until ``forget``."""
+        for earlier in self._brings:
+            earlier()
+        self._brings.append(bring)
+
+    def forget(self, bring: Callable[[], None]) -> None:
+        """Look at records without ``bring`` from now on; nothing where it was never there."""
+        if bring in self._brings:
+            self._brings.remove(bring)
 
     def write(self, record: StepRecord) -> None:
         """Append ``record``."""
@@ -38,8 +49,8 @@ class MemorySink:
     @property
     def records(self) -> list[StepRecord]:
         """All records, in the order of writing."""
-        if self._bring is not None:
-            self._bring()
+        for bring in self._brings:
+            bring()
         return self._records
 
     @property

@@ -75,6 +75,11 @@ class Trackers:
         found = {layer: self._subspace(layer) for layer in self._of}
         return {layer: tracker.ritz_values for layer, tracker in found.items() if tracker is not None}
 
+    def starts(self) -> dict[str, int]:
+        """How often the predictors of each layer were started anew."""
+        every = self._reanchor_every
+        return {layer: (steps - 1) // every for layer, steps in self._steps.items() if every and steps}
+
     def state_dict(self) -> dict[str, Any]:
         """The state of every predictor, and how many batches each layer has seen."""
         of = {layer: [tracker.state_dict() for tracker in trackers] for layer, trackers in self._of.items()}

@@ -31,12 +31,16 @@ def unfinished_layer(
 
 
 def finished_layer(layer: LayerRecord, spectrum: Spectrum) -> LayerRecord:
-    """``layer`` with its spectrum."""
+    """``layer`` with its spectrum, in float32."""
+    values = spectrum.values.to(torch.float32)
+    rounding = (
+        0.0 if values.dtype == spectrum.values.dtype else torch.finfo(values.dtype).eps * float(values[0])
+    )
     return replace(
         layer,
-        singular_values=spectrum.values.to(torch.float32).numpy(),
+        singular_values=values.numpy(),
         method=spectrum.method,
-        error_bound=spectrum.error_bound,
+        error_bound=spectrum.error_bound + rounding,
     )
 
 
@@ -61,7 +65,7 @@ class Unfinished:
         }
         return {
             "step": self.record.step,
-            "metrics": {name: float(value) for name, value in self.record.metrics.items()},
+            "metrics": dict(self.record.metrics),
             "layers": layers,
             "learning_rate": self.learning_rate,
         }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import pickle
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from sigmascope import recorder as recorder_module
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.recorder import Recorder
 from sigmascope.records import StepRecord
@@ -222,5 +226,110 @@ def test_a_sink_that_fails_gets_the_rest_later() -> None:
     with pytest.raises(OSError, match="No space"):
         loop.recorder.close()
     loop.recorder.close()
-    missing = set(range(31)) - set(sink.steps)
-    assert len(missing) == 1  # the one that the sink refused
+    assert sink.steps == list(range(31))
+    assert loop.recorder.written == 30
+
+
+def test_an_interrupt_amid_the_writing_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink, fits, calls = Written(), recorder_module.fit_laws, []
+
+    def interrupted(*args: Any, **options: Any) -> Any:
+        calls.append(None)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return fits(*args, **options)
+
+    loop = Loop(sink).run(12)
+    monkeypatch.setattr(recorder_module, "fit_laws", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        loop.recorder.flush()
+    assert len(sink.steps) < 13
+    loop.run(10).recorder.close()
+    assert sink.steps == list(range(23))
+
+
+def test_metrics_that_are_no_numbers_are_refused_before_anything_is_kept() -> None:
+    sink = Written()
+    loop = Loop(sink).run(3)
+    for bad in ({"loss": None}, {"loss": "low"}):
+        with pytest.raises(InvalidValueError, match="metric 'loss' must be a number, got"):
+            loop.recorder.record(4, bad)  # type: ignore[arg-type]
+    loop.run(3).recorder.close()
+    assert sink.steps == list(range(7))
+
+
+def test_a_look_amid_a_batch_leaves_the_tracked_values_right() -> None:
+    sink = MemorySink()
+    loop = Loop(sink, rate=0.5)
+    step = loop.optimizer.step
+
+    def looked_at(*_: object) -> None:
+        step()
+        if loop.step % 7 == 3:
+            assert sink.steps.tolist() == list(range(loop.step))
+
+    loop.optimizer.step = looked_at  # type: ignore[method-assign, assignment]
+    loop.run(BATCHES)
+    for record in sink.records:
+        truth = torch.linalg.svdvals(loop.weights[record.step].double()).numpy()
+        layer = record.layers["0"]
+        assert np.abs(layer.singular_values - truth).max() < 3 * layer.error_bound + 1e-3 * truth[0]
+
+
+def test_predictors_that_start_anew_carry_no_lag_over() -> None:
+    sink = MemorySink()
+    loop = Loop(sink, reanchor_every=11)
+    loop.optimizer = torch.optim.Adam(loop.model.parameters(), lr=2e-3)  # type: ignore[assignment]
+    loop.run(BATCHES)
+    for record in sink.records:
+        truth = torch.linalg.svdvals(loop.weights[record.step].double()).numpy()
+        layer = record.layers["0"]
+        assert np.abs(layer.singular_values - truth).max() < 4 * layer.error_bound
+
+
+def test_weights_of_another_type_are_refused_and_what_waits_is_written() -> None:
+    sink = Written()
+    loop = Loop(sink).run(10)
+    loop.model.double()
+    with pytest.raises(InvalidValueError, match=r"step 11, layer 0: .*float32 on cpu and is torch.float64"):
+        loop.recorder.record(11)
+    loop.recorder.close()
+    assert sink.steps == list(range(11))
+
+
+def test_float64_records_tell_their_rounding() -> None:
+    sink = MemorySink()
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(40, 30)).double()
+    with Recorder(model, sink, sample_count=SAMPLES, spectra="gram64") as recorder:
+        recorder.record(0)
+    layer = sink.records[0].layers["0"]
+    weight = model[0].weight.detach()  # type: ignore[union-attr]
+    error = np.abs(layer.singular_values - torch.linalg.svdvals(weight).numpy())  # type: ignore[arg-type]
+    assert 0 < error.max() <= layer.error_bound
+
+
+def test_two_recorders_share_a_memory_sink() -> None:
+    sink = MemorySink()
+    first = Loop(sink).run(8)
+    second = Recorder(first.model, sink, sample_count=SAMPLES, spectra="adaptive")
+    for step in range(20, 24):
+        second.record(step)
+    assert sink.steps.tolist() == [*range(9), *range(20, 24)]
+    first.recorder.close()
+    copied = copy.deepcopy(sink)
+    second.close()
+    assert copied.steps.tolist() == sink.steps.tolist()
+    assert pickle.dumps(sink)
+
+
+def test_a_state_of_another_method_is_refused_and_steps_still_ascend() -> None:
+    loop = Loop(Written()).run(20)
+    assert loop.recorder.written < 20
+    state = loop.recorder.state_dict()
+    with pytest.raises(InvalidValueError, match="the state is of spectra by 'adaptive', this by 'gram'"):
+        Loop(Written(), spectra="gram").recorder.load_state_dict(state)
+    again = Loop(Written()).recorder
+    again.load_state_dict(state)
+    with pytest.raises(InvalidValueError, match="greater than 20, which is recorded already, got 20"):
+        again.record(20)

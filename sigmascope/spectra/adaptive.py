@@ -68,6 +68,7 @@ class AdaptiveSpectra:
         self._tolerance, self._lag = check_tolerance(tolerance), check_lag(lag)
         self._method, self._accuracy = check_method(method), check_accuracy(accuracy)
         self._layers: dict[str, AdaptiveLayer] = {}
+        self._step = -1  # read last
         # by step, ascending, until all of its layers are settled
         self._layers_at: dict[int, list[str]] = {}
         self._settled: dict[int, dict[str, Spectrum]] = {}
@@ -79,6 +80,7 @@ class AdaptiveSpectra:
         *,
         step: int,
         top: Mapping[str, torch.Tensor] | None = None,
+        starts: Mapping[str, int] | None = None,
     ) -> dict[int, dict[str, Spectrum]]:
         """Look at the weights after ``step`` batches; the spectra that are known by now, by step and layer.
 
@@ -88,21 +90,27 @@ class AdaptiveSpectra:
             weights: by layer; a layer may be left out of a call, and a new one may join.
             step: batches made so far; greater than in the call before.
             top: the largest values of some layers, descending, as a tracker has them.
+            starts: how often the tracker of a layer was started at its weights, where more than once: how far
+                it is off is not carried over a start.
 
         Raises:
-            InvalidValueError: a weight has changed its shape since the last call, or is no real matrix.
+            InvalidValueError: ``step`` is no greater than before; a weight has changed its shape, type or
+                device since the last call, or is no real matrix.
             NumericalError: NaN or infinity. Both messages name the layer and the step.
         """
-        given = {} if top is None else top
+        if step <= self._step:
+            raise InvalidValueError(f"step must be greater than {self._step}, which was read, got {step}")
+        given, started = top or {}, starts or {}
         moved = {name: self._moved(name, weight, step=step) for name, weight in weights.items()}
         chosen = {name: weights[name] for name in due(moved, at_once=torch.get_num_threads())}
         found = exact_spectra(chosen, method=self._method, accuracy=self._accuracy, step=step)
-        self._layers_at[step] = list(weights)
+        self._step, self._layers_at[step] = step, list(weights)
         for name, layer in self._layers.items():
+            known, start = given.get(name), started.get(name, 0)
             if name in found:
-                self._keep(name, layer.anchor(found[name], weights[name], step=step, top=given.get(name)))
+                self._keep(name, layer.anchor(found[name], weights[name], step=step, top=known, start=start))
             elif name in weights:
-                self._keep(name, layer.wait(step, given.get(name)))
+                self._keep(name, layer.wait(step, known, start=start))
             else:
                 self._keep(name, layer.hold())
         return self._known()
@@ -119,7 +127,7 @@ class AdaptiveSpectra:
                 try:
                     layer.move(weights[name], step=layer.awaited)
                     exact = exact_spectra({name: weights[name]}, method=self._method, accuracy=self._accuracy)
-                except (KeyError, InvalidValueError, NumericalError, torch.OutOfMemoryError):
+                except (KeyError, InvalidValueError, NumericalError, RuntimeError):  # no room, for instance
                     self._keep(name, layer.hold())
                 else:
                     self._keep(name, layer.settle(exact[name], weights[name]))
@@ -128,6 +136,7 @@ class AdaptiveSpectra:
     def state_dict(self) -> dict[str, Any]:
         """Plain values and tensors, copied; ``torch.save`` and ``weights_only=True`` take it."""
         return {
+            "step": self._step,
             "layers": {name: layer.state_dict() for name, layer in self._layers.items()},
             "layers_at": {step: list(names) for step, names in self._layers_at.items()},
             "settled": {
@@ -138,6 +147,7 @@ class AdaptiveSpectra:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue as the one that ``state_dict`` was called on would have, bit for bit."""
+        self._step = state["step"]
         self._layers = {name: self._layer() for name in state["layers"]}
         for name, layer in self._layers.items():
             layer.load_state_dict(state["layers"][name])

@@ -25,6 +25,8 @@ _FIRST_RATE, _RATE_WITHOUT = 2.0, 20.0
 _GROWTH, _MEMORY = 1.5, 3
 # rows by which the distance is judged: all, or evenly spread ones, at least this many
 _ROWS = 64
+# share of the time below which the share of the distance tells of a jump
+_JUMP = 0.125
 # rounding of a decomposition, relative to sigma_max: no error seen is taken to be smaller
 _ROUNDING = 1e-6
 # squared distances below it have lost entries whose squares float32 cannot hold
@@ -40,7 +42,7 @@ class _Anchor:
     Attributes:
         step: batches made before it.
         values, bound, method: what it found.
-        top: what a tracker said of the largest values then.
+        top: what a tracker said of the largest values then; its ``start``-th start was the last one.
         rows, norm: what W is known again by: some of its rows, and |W|_F.
     """
 
@@ -49,6 +51,7 @@ class _Anchor:
     bound: float
     method: str
     top: torch.Tensor | None
+    start: int
     rows: torch.Tensor
     norm: float
 
@@ -59,6 +62,7 @@ class _Waiting:
 
     step: int
     top: torch.Tensor | None
+    start: int
     gone: float
 
 
@@ -93,7 +97,7 @@ class AdaptiveLayer:
         due.
 
         Raises:
-            InvalidValueError: the weight has changed its shape.
+            InvalidValueError: the weight has changed its shape, type or device.
             NumericalError: NaN or infinity in it.
         """
         matrix = tall(weight)
@@ -101,36 +105,45 @@ class AdaptiveLayer:
             raise InvalidValueError(
                 f"the weight changed its shape from {tuple(self._shape)} to {tuple(matrix.shape)}: start anew"
             )
+        if self._last is not None:
+            before = self._last.rows.dtype, self._last.rows.device
+            if before != (matrix.dtype, matrix.device):
+                raise InvalidValueError(
+                    f"the weight was {before[0]} on {before[1]} and is {matrix.dtype} on {matrix.device}: "
+                    "start anew"
+                )
         self._norm = frobenius_norm(matrix)
         if not math.isfinite(self._norm):  # by an entry, or by squares that leave float32
             check_finite(matrix)
         self._shape = matrix.shape
         if self._last is None:
             return math.inf, 0.0
-        before = self._share
+        share = self._share
         self._gone = _distance(_spread_rows(matrix), self._norm, self._last, entries=matrix.numel())
-        if self._gone == 0.0:
+        if self._gone == 0.0 and not self._waiting:
             self._share = 0.0
-        else:  # of the zero matrix any motion is too far
-            share = self._gone / self._way if self._way > 0.0 else math.inf
-            self._share = max(share, (step + 1 - self._last.step) / self._patience)
-        return self._share, self._share - before
+        else:
+            self._share = (step + 1 - self._last.step) / self._patience
+        if self._gone > 0.0:  # of the zero matrix any motion is too far
+            self._share = max(self._share, self._gone / self._way if self._way > 0.0 else math.inf)
+        return self._share, self._share - share
 
-    def wait(self, step: int, top: torch.Tensor | None) -> dict[int, Spectrum]:
-        """Have ``step`` wait for the next decomposition; a layer that has not moved at all need not."""
+    def wait(self, step: int, top: torch.Tensor | None, *, start: int = 0) -> dict[int, Spectrum]:
+        """Have ``step`` wait for the next decomposition; a layer that is not seen to move need not."""
         if self._gone == 0.0 and not self._waiting and self._last is not None:
-            return {step: Spectrum(self._last.values.clone(), self._last.method, self._last.bound)}
-        self._waiting.append(_Waiting(step, top, self._gone))
+            return {step: Spectrum(self._last.values.clone(), "adaptive", self._last.bound)}
+        self._waiting.append(_Waiting(step, top, start, self._gone))
         return {}
 
     def anchor(
-        self, exact: Spectrum, weight: torch.Tensor, *, step: int, top: torch.Tensor | None
+        self, exact: Spectrum, weight: torch.Tensor, *, step: int, top: torch.Tensor | None, start: int = 0
     ) -> dict[int, Spectrum]:
         """Spectra of the steps that were waiting, and of ``step``, whose decomposition is ``exact``.
 
-        Call it after ``move`` with the same weight.
+        Call it after ``move`` with the same weight. ``top`` comes from a tracker that was started ``start``
+        times: how far it is off is not carried over a start.
         """
-        new = self._as_anchor(exact, weight, step=step, top=top)
+        new = self._as_anchor(exact, weight, step=step, top=top, start=start)
         return self._settled_by(new, reach=1.0) | {step: exact}
 
     def settle(self, exact: Spectrum, weight: torch.Tensor) -> dict[int, Spectrum]:
@@ -140,10 +153,13 @@ class AdaptiveLayer:
         waits, the spectrum of that step is exact.
         """
         last = self._waiting[-1]
-        new = self._as_anchor(exact, weight, step=last.step, top=last.top)
-        reach = min(1.0, last.gone / self._gone) if self._gone > 0.0 else 1.0
-        still_there = {last.step: exact} if self._gone == last.gone else {}
-        return self._settled_by(new, reach=reach) | still_there
+        if self._gone == last.gone:
+            new = self._as_anchor(exact, weight, step=last.step, top=last.top, start=last.start)
+            return self._settled_by(new, reach=1.0) | {last.step: exact}
+        # what the tracker says of weights that have gone on is not known
+        new = self._as_anchor(exact, weight, step=last.step, top=None, start=last.start)
+        known = 0.0 < self._gone < math.inf
+        return self._settled_by(new, reach=min(1.0, last.gone / self._gone) if known else 1.0)
 
     def hold(self) -> dict[int, Spectrum]:
         """Spectra of the steps that are waiting, when there is no other decomposition to be had.
@@ -153,7 +169,7 @@ class AdaptiveLayer:
         waiting, last, self._waiting = self._waiting, self._last, []
         if not waiting or last is None:
             return {}
-        values = _interpolated(last, last, [0.0] * len(waiting), [one.top for one in waiting])
+        values = _interpolated(last, last, [0.0] * len(waiting), waiting)
         rate = max(self._usual(_RATE_WITHOUT), self._rate())
         return {
             one.step: Spectrum(row, "adaptive", last.bound + rate * one.gone)
@@ -193,7 +209,7 @@ class AdaptiveLayer:
         self._waiting = [_Waiting(**one) for one in state["waiting"]]
 
     def _as_anchor(
-        self, exact: Spectrum, weight: torch.Tensor, *, step: int, top: torch.Tensor | None
+        self, exact: Spectrum, weight: torch.Tensor, *, step: int, top: torch.Tensor | None, start: int
     ) -> _Anchor:
         return _Anchor(
             step=step,
@@ -201,6 +217,7 @@ class AdaptiveLayer:
             bound=exact.error_bound,
             method=exact.method,
             top=top,
+            start=start,
             rows=_spread_rows(tall(weight)).clone(),
             norm=self._norm,
         )
@@ -229,7 +246,7 @@ class AdaptiveLayer:
         whole, rate = self._gone if math.isfinite(self._gone) else waiting[-1].gone, self._rate()
         times = [reach * (one.step - last.step) / (new.step - last.step) for one in waiting]
         ways = [_progress(time, one.gone, whole) for time, one in zip(times, waiting, strict=True)]
-        values = _interpolated(last, new, ways, [one.top for one in waiting])
+        values = _interpolated(last, new, ways, waiting)
         found = {}
         for one, time, way, row in zip(waiting, times, ways, values, strict=True):
             bound = (1 - way) * last.bound + way * new.bound + rate * whole * _bridge(way)
@@ -247,7 +264,7 @@ class AdaptiveLayer:
         way = _progress((last.step - before.step) / (new.step - before.step), self._came, whole)
         if not (0.0 < whole < math.inf and way > 0.0):
             return
-        found = _interpolated(before, new, [way], [last.top])[0]
+        found = _interpolated(before, new, [way], [last])[0]
         error = max(float((found - last.values).abs().max()), _ROUNDING * float(last.values[0]))
         self._rates.append(error / (whole * _bridge(way)))
 
@@ -260,30 +277,41 @@ class AdaptiveLayer:
 
 
 def _interpolated(
-    one: _Anchor, other: _Anchor, ways: Sequence[float], tops: Sequence[torch.Tensor | None]
+    one: _Anchor, other: _Anchor, ways: Sequence[float], between: Sequence[_Waiting | _Anchor]
 ) -> torch.Tensor:
     """(len(ways), n) spectra at these shares of the way from ``one`` to ``other``, each descending.
 
-    Where a tracker was there all along, the largest values move as it says, and what is interpolated is how
-    far off it was: it may lag, but its lag changes slowly.
+    Where a tracker was there, the largest values move as it says, and what is interpolated is how far off it
+    was: it may lag, but its lag changes slowly, as long as it is not started anew.
     """
     along = torch.tensor(ways, dtype=one.values.dtype)[:, None]
     values = torch.lerp(one.values, other.values, along)
-    if one.top is not None and other.top is not None and len(one.top) == len(other.top):
-        k = len(one.top)
-        off = torch.lerp(one.values[:k] - one.top, other.values[:k] - other.top, along)
-        for row, top in enumerate(tops):
-            if top is not None and len(top) == k:
-                values[row, :k] = top + off[row]
+    ends = [(anchor, _off(anchor)) for anchor in (one, other)]
+    for row, step in enumerate(between):
+        if step.top is None:
+            continue
+        k = len(step.top)
+        off = [found for anchor, found in ends if anchor.start == step.start and len(found) == k]
+        if off:
+            values[row, :k] = step.top + torch.lerp(off[0], off[-1], along[row])
     return values.clamp_(min=0.0).sort(dim=1, descending=True).values
+
+
+def _off(anchor: _Anchor) -> torch.Tensor:
+    """By how much the true largest values exceed the tracked ones; empty without any."""
+    return anchor.values[:0] if anchor.top is None else anchor.values[: len(anchor.top)] - anchor.top
 
 
 def _progress(time: float, gone: float, whole: float) -> float:
     """The share of the way between two decompositions: in batches, or in distance where that is less.
 
-    W does not leave faster than it goes on, unless it jumps: what came before a jump has hardly moved.
+    W does not leave faster than it goes on, unless it jumps: what came before a jump has hardly moved, and
+    which way is not known.
     """
-    return min(time, gone / whole) if 0.0 < whole < math.inf else time
+    if not 0.0 < whole < math.inf:
+        return time
+    share = gone / whole
+    return 0.0 if share < _JUMP * time else min(time, share)
 
 
 def _bridge(way: float) -> float:

@@ -50,17 +50,19 @@ class SpectraReader:
         *,
         step: int,
         top: Mapping[str, torch.Tensor] | None = None,
+        starts: Mapping[str, int] | None = None,
     ) -> dict[int, dict[str, Spectrum]]:
-        """The spectra that are known by now, by step and layer; ``top``: tracked values, for ``adaptive``.
+        """The spectra that are known by now, by step and layer.
 
         Each step comes once, in order: ``adaptive`` may hand it out by a later call, the others by this one.
+        For ``adaptive`` are ``top`` and ``starts``, as there.
 
         Raises:
             InvalidValueError: a weight is no matrix, or (``adaptive``) has changed its shape.
             NumericalError: NaN or infinity. Both messages name the layer and the step.
         """
         if self._method == "adaptive":
-            return self._adaptive.read(weights, step=step, top=top)
+            return self._adaptive.read(weights, step=step, top=top, starts=starts)
         if self._method == "slq":
             return {step: _estimated(weights, step=step)}
         return {step: exact_spectra(weights, method=self._method, accuracy=self._accuracy, step=step)}
@@ -70,12 +72,20 @@ class SpectraReader:
         return self._adaptive.settle(weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """What ``adaptive`` remembers; nothing of the other methods."""
-        return self._adaptive.state_dict()
+        """The method, and what ``adaptive`` remembers."""
+        return {"method": self._method, "adaptive": self._adaptive.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue as the one that ``state_dict`` was called on would have, bit for bit."""
-        self._adaptive.load_state_dict(state)
+        """Continue as the one that ``state_dict`` was called on would have, bit for bit.
+
+        Raises:
+            InvalidValueError: it had another method.
+        """
+        if state["method"] != self._method:
+            raise InvalidValueError(
+                f"the state is of spectra by {state['method']!r}, this by {self._method!r}: choose the same"
+            )
+        self._adaptive.load_state_dict(state["adaptive"])
 
 
 def _estimated(weights: Mapping[str, torch.Tensor], *, step: int) -> dict[str, Spectrum]:

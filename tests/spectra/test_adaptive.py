@@ -89,8 +89,10 @@ def test_a_jump_is_noticed_at_once_and_blurs_nothing_before_it() -> None:
         found[50].values.double(), reference(weights[50]), rtol=0, atol=found[50].error_bound
     )
     # the jump is of 40 bins; that the bulk had begun to drift is lost, and told
-    assert bins_off(found[49], weights[49]) < 0.7
-    assert float((found[49].values - reference(weights[49])).abs().max()) < 1.5 * found[49].error_bound
+    for step in range(50):
+        assert bins_off(found[step], weights[step]) < 0.7
+        off = float((found[step].values - reference(weights[step])).abs().max())
+        assert off < 1.5 * found[step].error_bound
 
 
 def test_a_gradual_speed_up_is_followed() -> None:
@@ -199,6 +201,26 @@ def test_what_does_not_move_does_not_wait() -> None:
         torch.testing.assert_close(found[step]["frozen"].values, torch.linalg.svdvals(frozen))
     W[0, 0] = 1e-3
     assert reader.read({"frozen": frozen, "w": W}, step=3)[3]["w"].values[0] == pytest.approx(1e-3)
+
+
+def test_a_layer_that_comes_back_holds_nothing_up() -> None:
+    a, W = Drifting(seed=3), gaussian(30, 20)
+    reader, found = AdaptiveSpectra(lag=8), {}
+    for step in range(60):
+        found |= reader.read({"a": a.move(), "w": W + 1e-3 if step == 1 else W}, step=step)
+        assert step - max(found) < 8
+    assert list(found) == list(range(max(found) + 1))
+    assert found[30]["w"].error_bound >= float((found[30]["w"].values - reference(W)).abs().max())
+
+
+def test_steps_ascend() -> None:
+    reader = AdaptiveSpectra()
+    reader.read({"w": gaussian(9, 8)}, step=3)
+    for step in (3, 2):
+        with pytest.raises(
+            InvalidValueError, match=f"step must be greater than 3, which was read, got {step}"
+        ):
+            reader.read({"w": gaussian(9, 8)}, step=step)
 
 
 def test_settled_by_weights_that_have_gone_on() -> None:

@@ -329,17 +329,19 @@ def test_what_a_state_holds_has_a_number(
     recorder = state["recorder"]
     assert writing.LAYOUT == 4
     assert set(state) == {"model", "optimizer", "recorder", "made"}
-    assert set(recorder) == {
-        "batches", "learning_rate", "trackers", "spectra", "fits", "unfinished", "written"
+    assert set(recorder) == {"batches", "learning_rate", "trackers", "spectra", "fits"} | {
+        "unfinished", "known", "recorded", "written"
     }  # fmt: skip
     assert set(recorder["trackers"]) == {"steps", "of"}
-    assert set(recorder["spectra"]) == {"layers", "layers_at", "settled"}
-    layer = next(one for one in recorder["spectra"]["layers"].values() if one["waiting"])
+    assert set(recorder["spectra"]) == {"method", "adaptive"}
+    adaptive = recorder["spectra"]["adaptive"]
+    assert set(adaptive) == {"step", "layers", "layers_at", "settled"}
+    layer = next(one for one in adaptive["layers"].values() if one["waiting"])
     assert set(layer) == {
         "shape", "before", "last", "came", "gone", "way", "patience", "share", "norm", "rates", "waiting"
     }  # fmt: skip
-    assert set(layer["last"]) == {"step", "values", "bound", "method", "top", "rows", "norm"}
-    assert set(layer["waiting"][0]) == {"step", "top", "gone"}
+    assert set(layer["last"]) == {"step", "values", "bound", "method", "top", "start", "rows", "norm"}
+    assert set(layer["waiting"][0]) == {"step", "top", "start", "gone"}
     waiting = recorder["unfinished"][0]
     assert set(waiting) == {"step", "metrics", "layers", "learning_rate"}
     assert set(waiting["layers"]["head"]) == {"trajectories", "noise", "modes"}
