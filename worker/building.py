@@ -98,7 +98,7 @@ def _lag(spec: TrainSpec, data: Data, *, entries: int) -> int:
     decompositions weigh little beside it, and may be more frequent.
     """
     work = 6 * entries * spec.batch_size * positions(spec, data)
-    return max(LAG // 10, min(LAG, round(SECONDS_OF_WORK / work)))
+    return max(2, min(LAG, round(SECONDS_OF_WORK / work)))
 
 
 def _matrices(model: nn.Module, projections: str) -> dict[str, WeightMatrix]:
