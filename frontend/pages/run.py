@@ -47,6 +47,10 @@ LEGEND = (
     ("gamma_fitted", "gamma, fitted", "gamma_fitted"),
     ("outliers", "outliers", "outliers"),
 )
+ADAPTIVE = (
+    " This run's spectra are adaptive: the true values are known where one was decomposed, and in between "
+    "move as the subspace tracker says. Judge predictors by runs with exact spectra."
+)
 
 
 async def layout(api: Api, run_id: str, *, origin: str) -> html.Div:
@@ -87,7 +91,7 @@ def instrument(run: Run, spec: TrainSpec, *, origin: str, metrics: list[MetricIn
             _head(run, spec, origin),
             html.P(id="run-problem", className="run-problem", role="alert", hidden=True),
             html.Div(html.P("Fetching the spectra.", id="waiting"), className="waiting", role="status"),
-            html.Div([_spectrum(), _trajectories(spec.top_k), strip(metrics)], className="instrument"),
+            html.Div([_spectrum(), _trajectories(spec), strip(metrics)], className="instrument"),
             html.Div(id="transport", className="transport", role="toolbar", **{"aria-label": "Transport"}),
         ],
         id="player",
@@ -153,14 +157,14 @@ def _legend() -> html.Div:
     return html.Div([legend_entry(*entry) for entry in LEGEND], id="spectrum-legend", className="legend")
 
 
-def _trajectories(top_k: int) -> html.Section:
+def _trajectories(spec: TrainSpec) -> html.Section:
     picker = segmented("predictor-picker", "Predictor", PREDICTORS, "predictor")
     key = html.Div(
         [
             html.Span([html.Span(className="mark mark-true"), "true"], className="legend-entry"),
             html.Span([html.Span(className="mark mark-predicted"), "predicted"], className="legend-entry"),
             html.Span(
-                ["largest", html.Span(className="mark mark-modes"), f"{top_k}th"],
+                ["largest", html.Span(className="mark mark-modes"), f"{spec.top_k}th"],
                 className="legend-entry",
             ),
             html.Span("trackers see each batch's gradient", className="note"),
@@ -169,13 +173,14 @@ def _trajectories(top_k: int) -> html.Section:
     )
     return panel(
         name="trajectories",
-        title=f"Trajectories, top {top_k}",
+        title=f"Trajectories, top {spec.top_k}",
         help_text=(
             "Solid lines are the true largest singular values, dashed lines what a predictor makes of the "
             "first weights and the gradients of the batches. Skill is 1 − (mean error of the predictor) / "
             "(mean error of holding the values of step 0): 1 is perfect, 0 no better than standing still. "
             "A forecast sees nothing after the step that it starts from."
-        ),
+        )
+        + (ADAPTIVE if spec.spectra == "adaptive" else ""),
         controls=[picker],
         body=[
             key,

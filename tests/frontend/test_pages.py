@@ -142,6 +142,13 @@ async def test_the_run_page_has_everything_that_the_player_fills() -> None:
     assert len(figures["light"]["trajectories"]["data"]) == 6 * 8
 
 
+async def test_true_values_that_move_as_a_tracker_says_are_called_so() -> None:
+    for spectra in ("auto", "adaptive"):
+        shown = make_run(spec=TrainSpec(preset="demo", spectra=spectra))
+        page = await run.layout(api(answers([shown])), "0123abcd", origin="http://here:80")
+        assert ("Judge predictors by runs with exact spectra" in text_of(page)) == (spectra == "adaptive")
+
+
 async def test_settings_tell_what_a_run_is_made_of() -> None:
     note = "attempt 2 goes on after step 80"
     told = make_run(
