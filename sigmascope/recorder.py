@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -24,17 +24,16 @@ from sigmascope.prediction.update import (
     measured_update,
     planned_updates,
 )
+from sigmascope.record_writer import RecordWriter
 from sigmascope.records import GradientNoise, LayerRecord, LayerShape, ModeUpdate, StepRecord
 from sigmascope.sinks import MemorySink, Sink
 from sigmascope.spectra.adaptive_layer import LAG
-from sigmascope.spectra.exact import Spectrum
 from sigmascope.spectra.matrices import WeightMatrix, weight_matrices
 from sigmascope.spectra.orientation import tall
 from sigmascope.spectra.products import times
 from sigmascope.spectra.reader import SpectraReader
-from sigmascope.theory.law_fit import LawFit, fit_laws
 from sigmascope.trackers import Trackers
-from sigmascope.unfinished import Unfinished, finished_layer, unfinished_layer
+from sigmascope.unfinished import Unfinished, unfinished_layer
 
 
 class Recorder:
@@ -107,12 +106,10 @@ class Recorder:
             raise InvalidValueError(
                 f"top_k must be at least 1, got {top_k}: follow one singular value or more"
             )
-        self._laws_every = _cadence("laws_every", laws_every)
         self._modes_every = _cadence("modes_every", modes_every)
         self._noise_every = _cadence("noise_every", noise_every)
         self._model, self._sink, self._batches = model, sink, 0
         self._observed, self._recorded = True, -1  # at first trackers have the weights themselves
-        self._written = -1
         self._spectra = SpectraReader(spectra, accuracy=accuracy, lag=lag)
         self._learning_rate = learning_rate
         self._matrices = dict(weight_matrices(model) if matrices is None else matrices)
@@ -120,6 +117,7 @@ class Recorder:
         self.layers: tuple[LayerShape, ...] = tuple(
             _shape_of(name, weight) for name, weight in weights.items()
         )
+        self._writer = RecordWriter(sink, self.layers, laws_every=_cadence("laws_every", laws_every))
         self._trackers = Trackers(
             weights,
             predictors=predictors,
@@ -130,10 +128,6 @@ class Recorder:
         self._modes: dict[str, ModeUpdate] = {}
         # weights before a step that only shows when it is done, and their top modes
         self._waiting: dict[str, tuple[torch.Tensor, Modes | None]] = {}
-        self._fits: dict[str, LawFit] = {}
-        # by step, ascending: what the sink has not taken yet, and spectra of it
-        self._unfinished: dict[int, Unfinished] = {}
-        self._known: dict[int, dict[str, Spectrum]] = {}
         self._meter = GradientNoiseMeter(
             _linears(self._matrices) if noise_every else {},
             sample_count=sample_count,
@@ -160,13 +154,13 @@ class Recorder:
     @apart_from_training
     def flush(self) -> None:
         """Write the records that wait for a decomposition, by one of the weights as they are now."""
-        if not self._unfinished:
+        if not self._writer.waits:
             return
         weights = {}
         for name, matrix in self._matrices.items():
             with suppress(InvalidValueError):  # one that has changed its shape
                 weights[name] = matrix.tensor()
-        self._write(self._spectra.settle(weights))
+        self._writer.write(self._spectra.settle(weights))
 
     @apart_from_training
     def observe(
@@ -247,15 +241,15 @@ class Recorder:
         layers = {name: self._unfinished_layer(name) for name in weights}
         record = StepRecord(step=step, metrics=told, layers=layers)
         known = self._spectra.read(weights, step=step, top=top, starts=self._trackers.starts())
-        self._unfinished[step] = Unfinished(record, self._learning_rate)
+        self._writer.add(Unfinished(record, self._learning_rate))
         self._noise, self._modes = {}, {}
         self._observed, self._recorded = False, step
-        self._write(known)
+        self._writer.write(known)
 
     @property
     def written(self) -> int:
         """The last step whose record the sink has; -1 before the first."""
-        return self._written
+        return self._writer.written
 
     def state_dict(self) -> dict[str, Any]:
         """What later records build on, tensors copied; ``torch.save`` and ``weights_only=True`` take it.
@@ -267,14 +261,8 @@ class Recorder:
             "learning_rate": self._learning_rate,
             "trackers": self._trackers.state_dict(),
             "spectra": self._spectra.state_dict(),
-            "fits": {layer: _plain(asdict(fit)) for layer, fit in self._fits.items()},
-            "unfinished": [one.state_dict() for one in self._unfinished.values()],
-            "known": {
-                step: {name: (one.values, one.method, one.error_bound) for name, one in spectra.items()}
-                for step, spectra in self._known.items()
-            },
+            "records": self._writer.state_dict(),
             "recorded": self._recorded,
-            "written": self._written,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -288,15 +276,9 @@ class Recorder:
         """
         self._trackers.load_state_dict(state["trackers"])
         self._spectra.load_state_dict(state["spectra"])
-        self._fits = {layer: LawFit(**fit) for layer, fit in state["fits"].items()}
+        self._writer.load_state_dict(state["records"])
         self._batches, self._learning_rate = state["batches"], state["learning_rate"]
-        unfinished = [Unfinished.from_state(one) for one in state["unfinished"]]
-        self._unfinished = {one.record.step: one for one in unfinished}
-        self._known = {
-            step: {name: Spectrum(*one) for name, one in spectra.items()}
-            for step, spectra in state["known"].items()
-        }
-        self._recorded, self._written = state["recorded"], state["written"]
+        self._recorded = state["recorded"]
 
     def _weights(self) -> dict[str, torch.Tensor]:
         """The matrices by name; InvalidValueError where one is gone or has changed its shape."""
@@ -372,42 +354,6 @@ class Recorder:
             self._modes.get(name),
         )
 
-    def _write(self, known: Mapping[int, Mapping[str, Spectrum]]) -> None:
-        """Hand the records of steps whose spectra are known to the sink; what it does not take stays."""
-        self._known.update({step: dict(spectra) for step, spectra in known.items()})
-        while self._known:
-            step = min(self._known)
-            self._sink.write(self._finish(self._unfinished[step], self._known[step]))
-            del self._unfinished[step], self._known[step]
-            self._written = step
-
-    def _finish(self, one: Unfinished, spectra: Mapping[str, Spectrum]) -> StepRecord:
-        layers = {}
-        for shape in self.layers:
-            layer = finished_layer(one.record.layers[shape.name], spectra[shape.name])
-            fit = self._fit(shape, one, layer) if _due(self._laws_every, one.record.step) else None
-            layers[shape.name] = replace(layer, law_fit=fit)
-        return replace(one.record, layers=layers)
-
-    def _fit(self, shape: LayerShape, one: Unfinished, layer: LayerRecord) -> LawFit | None:
-        """The laws; None where none applies: a 1 x 1 layer, or a spectrum that is mostly zero."""
-        beta1 = layer.noise.beta1 if layer.noise and one.learning_rate else None
-        try:
-            fit = fit_laws(
-                layer.singular_values,
-                m=shape.m,
-                n=shape.n,
-                step=one.record.step,
-                # Without beta1 the rate that would use it is None, and the learning rate plays no part.
-                learning_rate=one.learning_rate or 1.0,
-                beta1=beta1,
-                previous=self._fits.get(shape.name),
-            )
-        except InvalidValueError:
-            return None
-        self._fits[shape.name] = fit
-        return fit
-
 
 def _cadence(argument: str, value: int) -> int:
     if value < 0:
@@ -456,11 +402,6 @@ def _shape_of(name: str, weight: torch.Tensor) -> LayerShape:
     matrix = tall(weight)
     m, n = matrix.shape
     return LayerShape(name=name, m=m, n=n, entry_variance=float(matrix.var(correction=0)))
-
-
-def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Python's numbers in place of numpy's."""
-    return {name: value.item() if isinstance(value, np.generic) else value for name, value in fields.items()}
 
 
 def _numpy(values: torch.Tensor) -> NDArray[np.float32]:

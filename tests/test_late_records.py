@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from sigmascope import recorder as recorder_module
+from sigmascope import record_writer
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.recorder import Recorder
 from sigmascope.records import StepRecord
@@ -231,7 +231,7 @@ def test_a_sink_that_fails_gets_the_rest_later() -> None:
 
 
 def test_an_interrupt_amid_the_writing_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    sink, fits, calls = Written(), recorder_module.fit_laws, []
+    sink, fits, calls = Written(), record_writer.fit_laws, []
 
     def interrupted(*args: Any, **options: Any) -> Any:
         calls.append(None)
@@ -240,7 +240,7 @@ def test_an_interrupt_amid_the_writing_loses_nothing(monkeypatch: pytest.MonkeyP
         return fits(*args, **options)
 
     loop = Loop(sink).run(12)
-    monkeypatch.setattr(recorder_module, "fit_laws", interrupted)
+    monkeypatch.setattr(record_writer, "fit_laws", interrupted)
     with pytest.raises(KeyboardInterrupt):
         loop.recorder.flush()
     assert len(sink.steps) < 13

@@ -329,9 +329,8 @@ def test_what_a_state_holds_has_a_number(
     recorder = state["recorder"]
     assert writing.LAYOUT == 4
     assert set(state) == {"model", "optimizer", "recorder", "made"}
-    assert set(recorder) == {"batches", "learning_rate", "trackers", "spectra", "fits"} | {
-        "unfinished", "known", "recorded", "written"
-    }  # fmt: skip
+    assert set(recorder) == {"batches", "learning_rate", "trackers", "spectra", "records", "recorded"}
+    assert set(recorder["records"]) == {"fits", "unfinished", "known", "written"}
     assert set(recorder["trackers"]) == {"steps", "of"}
     assert set(recorder["spectra"]) == {"method", "adaptive"}
     adaptive = recorder["spectra"]["adaptive"]
@@ -342,7 +341,7 @@ def test_what_a_state_holds_has_a_number(
     }  # fmt: skip
     assert set(layer["last"]) == {"step", "values", "bound", "method", "top", "start", "rows", "norm"}
     assert set(layer["waiting"][0]) == {"step", "top", "start", "gone"}
-    waiting = recorder["unfinished"][0]
+    waiting = recorder["records"]["unfinished"][0]
     assert set(waiting) == {"step", "metrics", "layers", "learning_rate"}
     assert set(waiting["layers"]["head"]) == {"trajectories", "noise", "modes"}
     assert [set(one) for one in recorder["trackers"]["of"]["head"]] == [
