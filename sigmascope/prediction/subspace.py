@@ -149,7 +149,7 @@ class Subspace:
         """
         t = self._tracked
         if t < self._trial.shape[1]:
-            torch.mv(G if self._trial_is_right else G.T, self._trial[:, t], out=self._carried[:, t])
+            self._carried[:, t:] = times(G if self._trial_is_right else G.T, self._trial[:, t:])
         reflectors, tau = torch.geqrf(self._carried)
         return torch.linalg.householder_product(reflectors, tau), reflectors[:t, :t]
 
