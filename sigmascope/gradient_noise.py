@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch.utils.hooks import RemovableHandle
 from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.records import GradientNoise
+from sigmascope.spectra.moved import on_cpu
 from sigmascope.theory.anisotropic import step_variance
 from sigmascope.theory.noise import beta1, diffusion, gradient_variance
 
@@ -68,6 +70,7 @@ class GradientNoiseMeter:
         self._rows = {name: slice(*rows[name]) if name in rows else slice(None) for name in layers}
         self._sample_count = sample_count
         self._uses: dict[str, Uses] = {name: {} for name in layers}
+        self._known: dict[str, float | None] = {}  # what _scale says of the pass that ran last
         self._handles = [self._watch(name, layer) for name, layer in self._layers.items()]
 
     def __enter__(self) -> GradientNoiseMeter:
@@ -100,15 +103,15 @@ class GradientNoiseMeter:
                 used several times in one pass hold different numbers of samples.
             NumericalError: a gradient holds NaN or infinity; the message names the layer.
         """
+        seen = self._pass(self._layers)
+        scales = self._scales(seen)
+        norms = on_cpu({name: one.norms() for name, one in seen.items() if name in scales})
         measured = {}
-        for name in self._layers:
-            gradient = self._gradient(name)
-            if self._uses[name] and gradient is not None:
-                x, delta = self._by_sample(name, gradient.dtype)
-                rate = learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
-                noise = self._noise(name, x, delta, gradient, learning_rate=rate) if len(x) > 1 else None
-                if noise is not None:
-                    measured[name] = noise
+        for name, (squares, norm) in ((name, both.tolist()) for name, both in norms.items()):
+            rate = learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
+            measured[name] = self._noise(
+                name, seen[name], scales[name] ** 2 * squares, norm, learning_rate=rate
+            )
         self._forget()
         return measured
 
@@ -126,23 +129,13 @@ class GradientNoiseMeter:
         Raises:
             InvalidValueError: as :meth:`measure`.
         """
+        seen = self._pass(modes)
+        scales = self._scales(seen)
+        along = on_cpu({name: one.variance_along(*modes[name]) for name, one in seen.items()})
         variances = {}
-        for name, (left, right) in modes.items():
-            gradient = self._gradient(name) if self._uses.get(name) else None
-            if gradient is None:
-                continue
-            x, delta = self._by_sample(name, gradient.dtype)
-            batch = len(x)
-            if batch < 2:
-                continue
-            rows, columns = gradient.shape
-            of_delta, of_x = (left, right) if rows >= columns else (right, left)
-            clipped = _scale(x, delta, gradient)
-            if clipped is None:
-                continue
-            along = clipped * batch * ((delta @ of_delta) * (x @ of_x)).sum(1)  # (B, k)
-            scale = step_variance(learning_rate=1.0, batch_size=batch, samples=self._sample_count)
-            variances[name] = scale * learning_rate**2 * along.var(0)
+        for name, scale in scales.items():
+            share = step_variance(learning_rate=1.0, batch_size=seen[name].batch, samples=self._sample_count)
+            variances[name] = share * (learning_rate * scale) ** 2 * along[name]
         return variances
 
     def _watch(self, name: str, layer: nn.Linear) -> RemovableHandle:
@@ -156,6 +149,7 @@ class GradientNoiseMeter:
                 return
             # A pass whose backward ran and that nobody measured belongs to an earlier batch.
             uses.clear()
+            self._known.pop(name, None)
             call = object()
 
             def after_backward(delta: torch.Tensor) -> None:
@@ -184,26 +178,32 @@ class GradientNoiseMeter:
             )
         xs = [x.reshape(len(x), -1, x.shape[-1]) for x, _ in uses]
         deltas = [delta.reshape(len(delta), -1, delta.shape[-1]) for _, delta in uses]
-        return torch.cat(xs, dim=1).to(dtype), torch.cat(deltas, dim=1)[..., self._rows[name]].to(dtype)
+        x, delta = (one[0] if len(one) == 1 else torch.cat(one, dim=1) for one in (xs, deltas))
+        return x.to(dtype), delta[..., self._rows[name]].to(dtype)
+
+    def _pass(self, layers: Iterable[str]) -> dict[str, _Pass]:
+        """What the pass has left of those of ``layers`` that have something to measure."""
+        found = {}
+        for name in layers:
+            gradient = self._gradient(name) if self._uses.get(name) else None
+            if gradient is not None:
+                x, delta = self._by_sample(name, gradient.dtype)
+                if len(x) > 1:
+                    found[name] = _Pass(x, delta, gradient)
+        return found
+
+    def _scales(self, seen: Mapping[str, _Pass]) -> dict[str, float]:
+        """Of the layers whose gradient is that of the pass: by how much it was scaled down since."""
+        new = {name: one.sides() for name, one in seen.items() if name not in self._known}
+        self._known |= {name: _scale(sides.tolist()) for name, sides in on_cpu(new).items()}
+        return {name: scale for name in seen if (scale := self._known[name]) is not None}
 
     def _noise(
-        self,
-        name: str,
-        x: torch.Tensor,
-        delta: torch.Tensor,
-        gradient: torch.Tensor,
-        *,
-        learning_rate: float,
-    ) -> GradientNoise | None:
-        batch = len(x)
-        scale = _scale(x, delta, gradient)
-        if scale is None:
-            return None
-        sum_of_squares = (scale * batch) ** 2 * float(_squared_norms(x, delta).double().sum())
-        gradient_norm = float(torch.linalg.vector_norm(gradient))
+        self, name: str, one: _Pass, sum_of_squares: float, gradient_norm: float, *, learning_rate: float
+    ) -> GradientNoise:
         if not math.isfinite(sum_of_squares) or not math.isfinite(gradient_norm):
             raise NumericalError(f"layer {name}: the gradient holds NaN or infinity; lower the learning rate")
-        entries, samples = gradient.numel(), self._sample_count
+        batch, entries, samples = one.batch, one.gradient.numel(), self._sample_count
         C = gradient_variance(sum_of_squares, gradient_norm**2, entries=entries, batch_size=batch)
         return GradientNoise(
             gradient_norm=gradient_norm,
@@ -217,31 +217,63 @@ class GradientNoiseMeter:
     def _forget(self) -> None:
         for uses in self._uses.values():
             uses.clear()
+        self._known.clear()
 
 
-def _scale(x: torch.Tensor, delta: torch.Tensor, gradient: torch.Tensor) -> float | None:
-    """The c in ``gradient`` = c sum_it delta_it x_it^T: below 1 where the gradient was clipped, else 1.
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """What one pass has left of a layer: x (B, T, columns), delta (B, T, rows), gradient (rows, columns)."""
 
-    None where there is none: not the gradient of this pass, or not of it alone. Both sides are looked at
-    along two pairs of vectors, so that the sum, as large a product as the backward pass, is not formed.
+    x: torch.Tensor
+    delta: torch.Tensor
+    gradient: torch.Tensor
+
+    @property
+    def batch(self) -> int:
+        """B."""
+        return len(self.x)
+
+    def sides(self) -> torch.Tensor:
+        """(2, 2): a^T g b in row 0 and a^T (sum_it delta_it x_it^T) b in row 1, for two pairs of a and b.
+
+        b = g^T a. The sum, as large a product as the backward pass, is not formed.
+        """
+        a = torch.stack([self.gradient @ self.x.mean((0, 1)), self.delta.square().mean((0, 1)).sqrt()], 1)
+        b = self.gradient.T @ a
+        summed = ((self.delta @ a) * (self.x @ b)).sum((0, 1), dtype=self._exact)
+        return torch.stack([b.square().sum(0, dtype=self._exact), summed])
+
+    def norms(self) -> torch.Tensor:
+        """(2,): sum over samples of ||B sum_t delta_it x_it^T||_F^2, and the norm of the gradient."""
+        squares = _squared_norms(self.x, self.delta).sum(dtype=self._exact) * self.batch**2
+        return torch.stack([squares, torch.linalg.vector_norm(self.gradient).to(self._exact)])
+
+    def variance_along(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        """(k,) variance over samples of u_k^T (B sum_t delta_it x_it^T) v_k."""
+        rows, columns = self.gradient.shape
+        of_delta, of_x = (left, right) if rows >= columns else (right, left)
+        return (self.batch * ((self.delta @ of_delta) * (self.x @ of_x)).sum(1)).var(0)
+
+    @property
+    def _exact(self) -> torch.dtype:
+        """Of sums over many numbers; Metal has no float64."""
+        return torch.float32 if self.x.device.type == "mps" else torch.float64
+
+
+def _scale(sides: Sequence[Sequence[float]]) -> float | None:
+    """The c in g = c sum_it delta_it x_it^T by :meth:`_Pass.sides`: below 1 where g was clipped, else 1.
+
+    None where there is none: not the gradient of this pass, or not of it alone. A pair along which nothing
+    lies, or NaN does, does not count.
     """
-    sides = gradient @ x.mean((0, 1)), delta.square().mean((0, 1)).sqrt()
-    found = [_scale_along(a, x, delta, gradient) for a in sides]
-    seen = [one for one in found if one is not None] or [1.0]
+    seen = [
+        along / summed
+        for along, summed in zip(*sides, strict=True)
+        if summed != 0.0 and math.isfinite(summed)
+    ] or [1.0]
     if max(seen) > 1.0 + _SAME or max(seen) - min(seen) > _SAME * max(seen):
         return None
     return 1.0 if abs(seen[0] - 1.0) < _ROUNDING else seen[0]
-
-
-def _scale_along(
-    a: torch.Tensor, x: torch.Tensor, delta: torch.Tensor, gradient: torch.Tensor
-) -> float | None:
-    """c, by a and b = gradient^T a; None where nothing lies along a, or NaN does."""
-    b = gradient.T @ a
-    summed = float(((delta @ a) * (x @ b)).sum(dtype=torch.float64))
-    if summed == 0.0 or not math.isfinite(summed):
-        return None
-    return float(b.square().sum(dtype=torch.float64)) / summed
 
 
 def _squared_norms(x: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:

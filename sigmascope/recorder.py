@@ -16,6 +16,7 @@ from torch import nn
 from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError
 from sigmascope.gradient_noise import GradientNoiseMeter
+from sigmascope.mode_updates import mode_updates
 from sigmascope.prediction.registry import DEFAULT_PREDICTORS
 from sigmascope.prediction.subspace import Modes
 from sigmascope.prediction.update import (
@@ -30,7 +31,6 @@ from sigmascope.sinks import MemorySink, Sink
 from sigmascope.spectra.adaptive_layer import LAG
 from sigmascope.spectra.matrices import WeightMatrix, weight_matrices
 from sigmascope.spectra.orientation import tall
-from sigmascope.spectra.products import times
 from sigmascope.spectra.reader import SpectraReader
 from sigmascope.trackers import Trackers
 from sigmascope.unfinished import Unfinished, unfinished_layer
@@ -202,13 +202,9 @@ class Recorder:
             self._noise = self._meter.measure(learning_rate=rates)
         self._batches, self._observed = self._batches + 1, True
         foreseen = [name for name in trained if _foreseeable(stored[name], optimizer)]
-        for name in foreseen:  # one change at a time: what lies in the caches serves more than once
-            change = self._change(name, stored[name], optimizer, rate=rate)
-            if change is None:
-                continue
-            self._trackers.advance(name, change, weights=weights[name])
-            if name in modes:
-                self._modes[name] = self._update_along(name, modes[name], change, variance.get(name))
+        for group in self._trackers.groups(foreseen):
+            changes = self._planned({name: stored[name] for name in group}, optimizer, rate=rate)
+            self._advance(changes, weights, modes=modes, variances=variance)
         self._waiting = {
             name: (weights[name].clone(), modes.get(name)) for name in trained if name not in foreseen
         }
@@ -296,12 +292,26 @@ class Recorder:
 
     def _settle(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Let predictors see the changes that only show when they are made."""
-        for name, (before, modes) in self._waiting.items():
-            change = WeightChange(measured_update(before, weights[name]))
-            self._trackers.advance(name, change, weights=before)
-            if modes is not None:
-                self._modes[name] = self._update_along(name, modes, change, None)
+        before = {name: weight for name, (weight, _) in self._waiting.items()}
+        modes = {name: found for name, (_, found) in self._waiting.items() if found is not None}
+        for group in self._trackers.groups(before):
+            changes = {name: WeightChange(measured_update(before[name], weights[name])) for name in group}
+            self._advance(changes, before, modes=modes, variances={})
         self._waiting = {}
+
+    def _advance(
+        self,
+        changes: Mapping[str, WeightChange],
+        weights: Mapping[str, torch.Tensor],
+        *,
+        modes: Mapping[str, Modes],
+        variances: Mapping[str, torch.Tensor],
+    ) -> None:
+        """Have predictors see ``changes`` of ``weights``, and see what these do along ``modes``."""
+        self._trackers.advance(changes, weights=weights)
+        looked_at = {name: modes[name] for name in changes if name in modes}
+        after = self._trackers.modes(looked_at)
+        self._modes |= mode_updates(changes, before=looked_at, after=after, variances=variances)
 
     def _rate(self, optimizer: torch.optim.Optimizer | None, learning_rate: float | None) -> float:
         if optimizer is not None:
@@ -318,33 +328,24 @@ class Recorder:
         """The top modes before this batch, where they are wanted and a tracker has them."""
         if not _due(self._modes_every, self._batches):
             return {}
-        found = {name: self._trackers.modes(name) for name in layers}
-        return {name: modes for name, modes in found.items() if modes is not None}
+        return self._trackers.modes(layers)
 
-    def _change(
-        self, name: str, weight: torch.Tensor, optimizer: torch.optim.Optimizer | None, *, rate: float
-    ) -> WeightChange | None:
-        """The change of ``weight`` in this batch; None where the optimizer leaves it alone."""
+    def _planned(
+        self, weights: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer | None, *, rate: float
+    ) -> dict[str, WeightChange]:
+        """The changes of ``weights`` in this batch, without those that the optimizer leaves alone."""
         if optimizer is not None:
-            change = planned_updates(optimizer, {name: weight}).get(name)
+            changes = planned_updates(optimizer, weights)
         else:
-            change = None if weight.grad is None else WeightChange(weight.grad, -rate)
-        if change is None:
-            return None
-        return replace(change, direction=self._matrices[name].view(change.direction))
-
-    def _update_along(
-        self, name: str, before: Modes, change: WeightChange, variance: torch.Tensor | None
-    ) -> ModeUpdate:
-        """u_k^T G v_k before and after the batch, and the variance that sampling gives the first."""
-        after = self._trackers.modes(name)
-        return ModeUpdate(
-            projected=_along(before, change),
-            noise_variance=None
-            if variance is None
-            else _numpy((variance * (change.scale * change.fresh) ** 2).cpu()),
-            turned=None if after is None else _along(after, change),
-        )
+            changes = {
+                name: WeightChange(weight.grad, -rate)
+                for name, weight in weights.items()
+                if weight.grad is not None
+            }
+        return {
+            name: replace(change, direction=self._matrices[name].view(change.direction))
+            for name, change in changes.items()
+        }
 
     def _unfinished_layer(self, name: str) -> LayerRecord:
         predicted = self._trackers.trajectories(name)
@@ -390,12 +391,6 @@ def _foreseeable(weight: torch.Tensor, optimizer: torch.optim.Optimizer | None) 
 def _linears(matrices: Mapping[str, WeightMatrix]) -> dict[str, nn.Linear]:
     """The linear layers, of whose gradients the noise can be measured."""
     return {name: matrix.module for name, matrix in matrices.items() if isinstance(matrix.module, nn.Linear)}
-
-
-def _along(modes: Modes, change: WeightChange) -> NDArray[np.float32]:
-    """(k,) u_k^T G v_k."""
-    products = times(tall(change.direction), modes.right) * modes.left
-    return _numpy((change.scale * products.sum(0)).cpu())
 
 
 def _shape_of(name: str, weight: torch.Tensor) -> LayerShape:

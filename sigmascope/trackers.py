@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,12 @@ from sigmascope.errors import NumericalError
 from sigmascope.prediction.predictor import Predictor
 from sigmascope.prediction.registry import make_predictor
 from sigmascope.prediction.subspace import Modes, Subspace
+from sigmascope.prediction.together import modes_together, step_together
 from sigmascope.prediction.update import WeightChange
+from sigmascope.spectra.layer_errors import at_layer
+
+# entries of the weights that advance together: their changes can take as much memory again
+_TOGETHER = 2**24
 
 
 class Trackers:
@@ -37,6 +42,7 @@ class Trackers:
         reanchor_every: int,
     ) -> None:
         self._reanchor_every, self._steps = reanchor_every, dict.fromkeys(weights, 0)
+        self._entries = {layer: weight.numel() for layer, weight in weights.items()}
         self._of: dict[str, tuple[Predictor, ...]] = {
             layer: tuple(make_predictor(name, k=min(top_k, *weight.shape)) for name in predictors)
             for layer, weight in weights.items()
@@ -45,30 +51,47 @@ class Trackers:
             for tracker in self._of[layer]:
                 tracker.start(weight)
 
-    def advance(self, layer: str, change: WeightChange, *, weights: torch.Tensor) -> None:
-        """One batch: ``change`` is added to ``weights``, which are looked at only where re-anchoring is due.
+    def groups(self, layers: Iterable[str]) -> list[list[str]]:
+        """``layers``, those side by side that are fastest advanced together."""
+        found: list[list[str]] = []
+        alike: dict[tuple[object, ...], tuple[list[str], int]] = {}
+        for layer in layers:
+            likeness = tuple(tracker.likeness for tracker in self._of[layer])
+            group, entries = alike.get(likeness, ([], _TOGETHER))
+            if entries + self._entries[layer] > _TOGETHER:
+                found.append(group := [])
+                entries = 0
+            group.append(layer)
+            alike[likeness] = group, entries + self._entries[layer]
+        return found
+
+    def advance(self, changes: Mapping[str, WeightChange], *, weights: Mapping[str, torch.Tensor]) -> None:
+        """One batch: ``changes`` are added to ``weights``, which are looked at where re-anchoring is due.
 
         Raises:
             NumericalError: NaN or infinity; the message names the layer.
         """
-        due = self._reanchor_every > 0 and self._steps[layer] % self._reanchor_every == 0
+        for layer in changes:
+            if self._due(layer):
+                with at_layer(layer):
+                    for tracker in self._of[layer]:
+                        tracker.start(weights[layer])
         try:
-            for tracker in self._of[layer]:
-                if due and self._steps[layer] > 0:
-                    tracker.start(weights)
-                tracker.step(change.direction, scale=change.scale)
+            for trackers in zip(*(self._of[layer] for layer in changes), strict=True):
+                step_together(trackers, list(changes.values()))
         except NumericalError as error:
-            raise NumericalError(f"layer {layer}: {error}") from error
-        self._steps[layer] += 1
+            raise NumericalError(f"{_named(_at_fault(changes))}: {error}") from error
+        for layer in changes:
+            self._steps[layer] += 1
 
     def trajectories(self, layer: str) -> dict[str, torch.Tensor]:
         """(k,) predicted values by the name of the predictor."""
         return {tracker.name: tracker.singular_values for tracker in self._of[layer]}
 
-    def modes(self, layer: str) -> Modes | None:
-        """The leading singular triplets, where a tracker has them."""
-        subspace = self._subspace(layer)
-        return None if subspace is None else subspace.modes()
+    def modes(self, layers: Iterable[str]) -> dict[str, Modes]:
+        """The leading singular triplets of those of ``layers`` that have a tracker of them."""
+        trackers = {layer: found for layer in layers if (found := self._subspace(layer)) is not None}
+        return dict(zip(trackers, modes_together(list(trackers.values())), strict=True))
 
     def largest(self) -> dict[str, torch.Tensor]:
         """The largest values by layer, where a tracker vouches for them; the last ones may lag."""
@@ -96,5 +119,20 @@ class Trackers:
                 tracker.load_state_dict(saved)
         self._steps = dict(state["steps"])
 
+    def _due(self, layer: str) -> bool:
+        """Whether its predictors start anew before the next batch."""
+        every, steps = self._reanchor_every, self._steps[layer]
+        return every > 0 and steps > 0 and steps % every == 0
+
     def _subspace(self, layer: str) -> Subspace | None:
         return next((tracker for tracker in self._of[layer] if isinstance(tracker, Subspace)), None)
+
+
+def _at_fault(changes: Mapping[str, WeightChange]) -> list[str]:
+    """The layers whose change is not finite; all where products of finite ones have left the numbers."""
+    found = [layer for layer, change in changes.items() if not bool(change.direction.isfinite().all())]
+    return found or list(changes)
+
+
+def _named(layers: Sequence[str]) -> str:
+    return f"layer{'s' if len(layers) > 1 else ''} {', '.join(layers)}"

@@ -16,6 +16,7 @@ from backend.storage.runs import Claim
 from sigmascope.errors import InvalidValueError, LeaseLostError
 from sigmascope.records import StepRecord
 from sigmascope.schemas import GptSpec, RunStatus, TrainSpec
+from sigmascope.spectra import weight_matrices
 from worker.building import Data, build_model, make_recorder
 from worker.checkpoints import LAYOUT, Checkpoints, Keeper, Training
 from worker.database_sink import DatabaseSink, recording_sink
@@ -67,8 +68,9 @@ def _train(
         runs.advance(connection, held, lease_until=until, provenance=dict(data.provenance), memory=known)
     require(needs, room)
     model = build_model(spec, data).to(placement.device)
+    # before anything is decomposed: a process keeps what its last run has set
+    torch.set_num_threads(thread_count(min(one.tensor().shape) for one in weight_matrices(model).values()))
     with make_recorder(spec, model, data, sink) as recorder:
-        torch.set_num_threads(thread_count(shape.n for shape in recorder.layers))
         device = placement.describe()
         training = Training(model, make_optimizer(spec, model), recorder)
         kept = Checkpoints(settings.checkpoints, held.run_id, made_with(held, data, device))

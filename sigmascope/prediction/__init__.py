@@ -13,6 +13,7 @@ from sigmascope.prediction.predictor import Predictor
 from sigmascope.prediction.reanchored import Reanchored
 from sigmascope.prediction.registry import DEFAULT_PREDICTORS, PREDICTORS, make_predictor
 from sigmascope.prediction.subspace import Modes, Subspace
+from sigmascope.prediction.together import step_together
 from sigmascope.prediction.update import WeightChange, measured_update, planned_updates
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "make_predictor",
     "measured_update",
     "planned_updates",
+    "step_together",
 ]

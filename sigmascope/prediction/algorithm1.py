@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -13,9 +13,12 @@ from sigmascope.prediction.predictor import (
     initial_matrix,
     require_finite,
     require_positive_k,
+    stacked,
     weight_change,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
+from sigmascope.prediction.update import WeightChange
+from sigmascope.spectra.orthonormal import orthonormal
 from sigmascope.spectra.triplets import leading_triplets
 
 
@@ -66,52 +69,46 @@ class Algorithm1:
         self._shape: torch.Size | None = None
         self._U = torch.empty(0, 0)
         self._V = torch.empty(0, 0)
-        self._below = torch.empty(0, 0, dtype=torch.bool)
         self._sigma: torch.Tensor | None = None
+        self._shown: torch.Tensor | None = None  # sigma in order and on the CPU, once it is there
 
     @apart_from_training
     def start(self, W0: torch.Tensor) -> None:
         """Line 3: the k leading singular triplets of ``W0``. See Predictor."""
         self._U, self._sigma, self._V = leading_triplets(initial_matrix(W0, self.k), self.k)
-        self._shape = W0.shape
-        self._below = torch.ones(self.k, self.k, dtype=torch.bool, device=self._U.device).tril(-1)
+        self._shape, self._shown = W0.shape, None
 
-    @apart_from_training
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """See Predictor."""
+        settings = self.k, self.epsilon, self.delta
+        return Algorithm1, settings, self._U.shape, self._V.shape, self._U.dtype, self._U.device
+
     def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """Lines 5 to 14 for one batch. See Predictor."""
-        G = weight_change(G, shape=self._shape, dtype=self._U.dtype)
-        sigma = self._require_sigma()
-        U, V = self._U, self._V
-        M = scale * ((U.T @ G) @ V)  # line 6, (k, k)
-        require_finite(M, name=self.name)
-        new_sigma = (sigma + M.diagonal()).clamp(min=self.delta)  # lines 8 and 10: no i needs another's
-        C = self._coefficients(M, old=sigma, new=new_sigma)  # line 9, row i holds those of du_i and dv_i
-        self._U = self._aligned(torch.addmm(U, U, C.T), U)  # lines 11, 13, 14
-        self._V = self._aligned(torch.addmm(V, V, C.T), V)
-        self._sigma = new_sigma
-
-    def _coefficients(self, M: torch.Tensor, *, old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-        """(k, k): line 9's factor of (u_j, v_j) in row i, zero on the diagonal.
-
-        Line 10 overwrites sigma_i before i + 1 begins: for j < i the loop reads the new sigma_j, for j > i
-        the old one, and sigma_i itself is old. ``_below`` marks j < i; the loop is then one expression.
-        """
-        sigma_i = old[:, None]
-        sigma_j = torch.where(self._below, new, old)
-        # A gap of exactly -epsilon (two modes at the floor) is undefined as printed: read as a gap of zero.
-        gap = sigma_i - sigma_j + self.epsilon
-        gap = torch.where(gap == 0.0, self.epsilon, gap)
-        C = M.T / gap + M / (sigma_i + sigma_j + self.epsilon)
-        return C.fill_diagonal_(0.0)
+        self.step_alike([self], [WeightChange(G, scale)])
 
     @staticmethod
-    def _aligned(vectors: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
-        """orth(vectors), each column's sign turned to the side of its predecessor.
+    @apart_from_training
+    def step_alike(trackers: Sequence[Algorithm1], changes: Sequence[WeightChange]) -> None:
+        """See Predictor."""
+        projected = [tracker._projected(change) for tracker, change in zip(trackers, changes, strict=True)]
+        M = stacked(projected)  # line 6, (b, k, k)
+        require_finite(M, name=Algorithm1.name)
+        U, V = stacked([one._U for one in trackers]), stacked([one._V for one in trackers])
+        sigma = stacked([one._require_sigma() for one in trackers])
+        new_sigma = (sigma + M.diagonal(dim1=1, dim2=2)).clamp(min=trackers[0].delta)  # lines 8 and 10
+        shown = descending_on_cpu(new_sigma)  # of all at once: a GPU is waited for
+        C = _coefficients(M, old=sigma, new=new_sigma, epsilon=trackers[0].epsilon)  # line 9
+        new_U = _aligned(torch.baddbmm(U, U, C.mT), U)  # lines 11, 13, 14
+        new_V = _aligned(torch.baddbmm(V, V, C.mT), V)
+        for tracker, *state in zip(trackers, new_U, new_V, new_sigma, shown, strict=True):
+            tracker._U, tracker._V, tracker._sigma, tracker._shown = state
 
-        QR is Gram-Schmidt up to the signs of the columns, which the alignment settles.
-        """
-        basis, _ = torch.linalg.qr(vectors)
-        return torch.where((basis * previous).sum(0) < 0, -basis, basis)
+    def _projected(self, change: WeightChange) -> torch.Tensor:
+        """(k, k) U^T G V."""
+        G = weight_change(change.direction, shape=self._shape, dtype=self._U.dtype)
+        return change.scale * ((self._U.T @ G) @ self._V)
 
     def _require_sigma(self) -> torch.Tensor:
         if self._sigma is None:
@@ -121,11 +118,13 @@ class Algorithm1:
     @property
     def singular_values(self) -> torch.Tensor:
         """(k,) float32 on the CPU, descending. See Predictor."""
-        return descending_on_cpu(self._sigma)
+        if self._shown is None:
+            self._shown = descending_on_cpu(self._sigma)
+        return self._shown.clone()
 
     def state_dict(self) -> State:
         """See Predictor."""
-        tensors = {"U": self._U, "V": self._V, "sigma": self._sigma, "below": self._below}
+        tensors = {"U": self._U, "V": self._V, "sigma": self._sigma}
         return saved(self._settings(), tensors) | {"shape": as_list(self._shape)}
 
     def load_state_dict(self, state: Mapping[str, Entry]) -> None:
@@ -133,8 +132,35 @@ class Algorithm1:
         own = restored(state, settings=self._settings())
         shape = shape_of(own)
         sigma = None if shape is None else tensor_of(own, "sigma")
-        U, V, below = (tensor_of(own, name) for name in ("U", "V", "below"))
-        self._shape, self._sigma, self._U, self._V, self._below = shape, sigma, U, V, below
+        self._U, self._V = (tensor_of(own, name) for name in ("U", "V"))
+        self._shape, self._sigma, self._shown = shape, sigma, None
 
     def _settings(self) -> dict[str, str | int | float]:
         return {"name": self.name, "k": self.k, "epsilon": self.epsilon, "delta": self.delta}
+
+
+def _coefficients(M: torch.Tensor, *, old: torch.Tensor, new: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """(b, k, k): line 9's factor of (u_j, v_j) in row i, which holds those of du_i and dv_i; no i = j.
+
+    Line 10 overwrites sigma_i before i + 1 begins: for j < i the loop reads the new sigma_j, for j > i the
+    old one, and sigma_i itself is old. ``earlier`` marks j < i; the loop is then one expression.
+    """
+    k = M.shape[-1]
+    earlier = torch.ones(k, k, dtype=torch.bool, device=M.device).tril(-1)
+    sigma_i = old[:, :, None]
+    sigma_j = torch.where(earlier, new[:, None, :], old[:, None, :])
+    # A gap of exactly -epsilon (two modes at the floor) is undefined as printed: read as a gap of zero.
+    gap = sigma_i - sigma_j + epsilon
+    gap = torch.where(gap == 0.0, epsilon, gap)
+    C = M.mT / gap + M / (sigma_i + sigma_j + epsilon)
+    C.diagonal(dim1=1, dim2=2).zero_()
+    return C
+
+
+def _aligned(vectors: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
+    """orth(vectors), each column's sign turned to the side of its predecessor.
+
+    Any factors Q R are Gram-Schmidt's up to the signs of the columns, which the alignment settles.
+    """
+    basis, _ = orthonormal(vectors)
+    return torch.where((basis * previous).sum(1, keepdim=True) < 0, -basis, basis)

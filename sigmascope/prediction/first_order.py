@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -12,9 +12,12 @@ from sigmascope.prediction.predictor import (
     initial_matrix,
     require_finite,
     require_positive_k,
+    stacked,
     weight_change,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
+from sigmascope.prediction.update import WeightChange
+from sigmascope.spectra.orthonormal import orthonormal
 from sigmascope.spectra.products import times
 from sigmascope.spectra.triplets import leading_triplets
 
@@ -60,31 +63,53 @@ class FirstOrder:
         self._U = torch.empty(0, 0)
         self._V = torch.empty(0, 0)
         self._sigma = torch.empty(0)
+        self._shown: torch.Tensor | None = None  # sigma in order and on the CPU, once it is there
 
     @apart_from_training
     def start(self, W0: torch.Tensor) -> None:
         """The k leading singular triplets of ``W0``. See Predictor."""
         self._U, self._sigma, self._V = leading_triplets(initial_matrix(W0, self.k), self.k)
-        self._shape = W0.shape
+        self._shape, self._shown = W0.shape, None
 
-    @apart_from_training
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """See Predictor."""
+        return FirstOrder, self.k, self._U.shape, self._V.shape, self._U.dtype, self._U.device
+
     def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """One perturbation, orthonormalised. See Predictor."""
-        G = weight_change(G, shape=self._shape, dtype=self._U.dtype)
-        U, V, sigma = self._U, self._V, self._sigma
-        GV, GtU = scale * times(G, V), scale * times(G.T, U)  # (m, k), (n, k)
-        M = U.T @ GV
-        require_finite(M, name=self.name)
+        self.step_alike([self], [WeightChange(G, scale)])
+
+    @staticmethod
+    @apart_from_training
+    def step_alike(trackers: Sequence[FirstOrder], changes: Sequence[WeightChange]) -> None:
+        """See Predictor."""
+        images = [tracker._images(change) for tracker, change in zip(trackers, changes, strict=True)]
+        GV, GtU = (stacked(one) for one in zip(*images, strict=True))  # (b, m, k), (b, n, k)
+        U, V = stacked([one._U for one in trackers]), stacked([one._V for one in trackers])
+        sigma = stacked([one._sigma for one in trackers])
+        M = U.mT @ GV
+        require_finite(M, name=FirstOrder.name)
         both, apart = _rotations(M, sigma)
-        moved = sigma + M.diagonal()
-        self._U = _moved(U, both + apart, rest=GV - U @ M, sigma=sigma)
-        self._V = _moved(V, both - apart, rest=GtU - V @ M.T, sigma=sigma) * _signs(moved)
-        self._sigma = moved.abs()
+        moved = sigma + M.diagonal(dim1=1, dim2=2)
+        new_U = _moved(U, both + apart, rest=GV - U @ M, sigma=sigma)
+        new_V = _moved(V, both - apart, rest=GtU - V @ M.mT, sigma=sigma) * _signs(moved)[:, None]
+        new_sigma = moved.abs()
+        shown = descending_on_cpu(new_sigma)  # of all at once: a GPU is waited for
+        for tracker, *state in zip(trackers, new_U, new_V, new_sigma, shown, strict=True):
+            tracker._U, tracker._V, tracker._sigma, tracker._shown = state
+
+    def _images(self, change: WeightChange) -> tuple[torch.Tensor, torch.Tensor]:
+        """G V (m, k) and G^T U (n, k)."""
+        G = weight_change(change.direction, shape=self._shape, dtype=self._U.dtype)
+        return change.scale * times(G, self._V), change.scale * times(G.T, self._U)
 
     @property
     def singular_values(self) -> torch.Tensor:
         """(k,) float32 on the CPU, descending. See Predictor."""
-        return descending_on_cpu(None if self._shape is None else self._sigma)
+        if self._shown is None:
+            self._shown = descending_on_cpu(None if self._shape is None else self._sigma)
+        return self._shown.clone()
 
     def state_dict(self) -> State:
         """See Predictor."""
@@ -96,24 +121,25 @@ class FirstOrder:
         own = restored(state, settings=self._settings())
         U, V, sigma = (tensor_of(own, name) for name in ("U", "V", "sigma"))
         self._shape = shape_of(own)
-        self._U, self._V, self._sigma = U, V, sigma
+        self._U, self._V, self._sigma, self._shown = U, V, sigma, None
 
     def _settings(self) -> dict[str, str | int | float]:
         return {"name": self.name, "k": self.k}
 
 
 def _rotations(M: torch.Tensor, sigma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(k, k) twice: row i holds the coefficients of u_j in du_i as their sum, of v_j in dv_i as difference.
+    """(b, k, k) twice: in row i, their sum has the coefficients of u_j in du_i, their difference in dv_i.
 
     (sigma_i M_ji + sigma_j M_ij) / (sigma_i^2 - sigma_j^2) = h / gap + d / sum, with h and d the symmetric
     and antisymmetric halves of M and ``sum`` = sigma_i + sigma_j: only the first meets small gaps.
     """
-    gap = sigma[:, None] - sigma[None, :]
-    total = sigma[:, None] + sigma[None, :]
-    symmetric, antisymmetric = (M.T + M) / 2, (M.T - M) / 2
+    gap = sigma[:, :, None] - sigma[:, None, :]
+    total = sigma[:, :, None] + sigma[:, None, :]
+    symmetric, antisymmetric = (M.mT + M) / 2, (M.mT - M) / 2
     # Gap and coupling are both rounding where values meet: their ratio would turn the pair at random.
-    tied = gap.abs() <= _TIED * torch.finfo(sigma.dtype).eps * sigma.max()
-    both = torch.where(tied, 0.0, torch.sign(gap) * torch.atan2(2 * symmetric, gap.abs()) / 2)
+    rounding = _TIED * torch.finfo(sigma.dtype).eps * sigma.amax(1)[:, None, None]
+    turns = torch.sign(gap) * torch.atan2(2 * symmetric, gap.abs()) / 2
+    both = torch.where(gap.abs() <= rounding, 0.0, turns)
     # u_i and v_i turn in opposite senses; total = 0 means both values are 0, and any turn will do
     apart = torch.atan2(antisymmetric, total) * (total > 0)
     return both, apart
@@ -123,13 +149,13 @@ def _moved(
     vectors: torch.Tensor, rotation: torch.Tensor, *, rest: torch.Tensor, sigma: torch.Tensor
 ) -> torch.Tensor:
     """Orthonormal columns along sigma_i (u_i + sum_j C_ij u_j) + r_i, each on the side of its predecessor."""
-    length = torch.hypot(sigma, torch.linalg.vector_norm(rest, dim=0))
+    sigma = sigma[:, None]
+    length = torch.hypot(sigma, torch.linalg.vector_norm(rest, dim=1, keepdim=True))
     safe = torch.where(length > 0, length, 1.0)
     inside = torch.where(length > 0, sigma / safe, 1.0)
-    turned = torch.addmm(vectors, vectors, rotation.T) * inside + rest / safe
-    basis, R = torch.linalg.qr(turned)
-    aligned: torch.Tensor = basis * _signs(R.diagonal())
-    return aligned
+    turned = torch.baddbmm(vectors, vectors, rotation.mT) * inside + rest / safe
+    basis, R = orthonormal(turned)
+    return basis * _signs(R.diagonal(dim1=1, dim2=2))[:, None]
 
 
 def _signs(values: torch.Tensor) -> torch.Tensor:

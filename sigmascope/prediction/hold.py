@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -15,6 +15,7 @@ from sigmascope.prediction.predictor import (
     weight_change,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
+from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.exact import exact_spectrum
 
 
@@ -44,13 +45,24 @@ class Hold:
         self._sigma = exact_spectrum(initial_matrix(W0, self.k), method="svd").values[: self.k].clone()
         self._shape = W0.shape
 
-    @apart_from_training
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """See Predictor."""
+        return (Hold,)
+
     def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """Change nothing. See Predictor."""
-        # NaN and infinity survive a sum of absolute values, and one number is cheap to look at.
-        dtype = torch.promote_types(G.dtype, torch.float32)
-        largest = weight_change(G, shape=self._shape, dtype=dtype).abs().amax()
-        require_finite(scale * largest, name=self.name)
+        self.step_alike([self], [WeightChange(G, scale)])
+
+    @staticmethod
+    @apart_from_training
+    def step_alike(trackers: Sequence[Hold], changes: Sequence[WeightChange]) -> None:
+        """See Predictor."""
+        for tracker, change in zip(trackers, changes, strict=True):
+            # NaN and infinity survive the largest absolute value, and one number is cheap to look at
+            dtype = torch.promote_types(change.direction.dtype, torch.float32)
+            G = weight_change(change.direction, shape=tracker._shape, dtype=dtype)
+            require_finite(change.scale * G.abs().amax(), name=Hold.name)
 
     @property
     def singular_values(self) -> torch.Tensor:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.prediction.state import Entry, State
+from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.orientation import tall
 
 
@@ -45,6 +46,16 @@ class Predictor(Protocol):
             InvalidValueError: called before ``start``, or ``G`` is not of the shape of ``W0``.
             NumericalError: ``G`` holds NaN or infinity; ``start`` anew before the next step.
         """
+        ...
+
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """Equal where the next steps are the same operations on the same shapes; it can change by a step."""
+        ...
+
+    @staticmethod
+    def step_alike(trackers: Sequence[Any], changes: Sequence[WeightChange]) -> None:
+        """``step`` of each, of ``trackers`` with one ``likeness``, in a few batched calls."""
         ...
 
     @property
@@ -112,6 +123,11 @@ def weight_change(G: torch.Tensor, *, shape: torch.Size | None, dtype: torch.dty
     return tall(G).to(dtype)
 
 
+def stacked(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(len(tensors), ...), a view of a single one."""
+    return tensors[0][None] if len(tensors) == 1 else torch.stack(list(tensors))
+
+
 def require_finite(product: torch.Tensor, *, name: str) -> None:
     """Raise NumericalError unless every entry of ``product`` (a product with G) is finite."""
     # a sum is finite of finite numbers alone, but may overflow on its own: the cheapest look at all
@@ -127,7 +143,7 @@ def not_started() -> InvalidValueError:
 
 
 def descending_on_cpu(sigma: torch.Tensor | None) -> torch.Tensor:
-    """(k,) float32 on the CPU, sorted descending; a copy that later steps do not change."""
+    """(..., k) float32 on the CPU, sorted descending; a copy that later steps do not change."""
     if sigma is None:
         raise not_started()
     return sigma.sort(descending=True).values.to(device="cpu", dtype=torch.float32, copy=True)

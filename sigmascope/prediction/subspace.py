@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,9 +14,12 @@ from sigmascope.prediction.predictor import (
     not_started,
     require_finite,
     require_positive_k,
+    stacked,
     weight_change,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
+from sigmascope.prediction.update import WeightChange
+from sigmascope.spectra.orthonormal import orthonormal
 from sigmascope.spectra.products import times
 from sigmascope.spectra.triplets import leading_triplets
 
@@ -108,12 +110,13 @@ class Subspace:
         W = initial_matrix(W0, self.k)  # (m, n)
         p = min(self.k + self.oversample, W.shape[1])
         U, sigma, V = leading_triplets(W, p)
-        # A contiguous copy of our own: the caller's weights go on changing.
-        self._W = W.clone(memory_format=torch.contiguous_format)
+        # A copy of our own: the caller's weights go on changing. It lies in memory as they do, and as G will:
+        # a sum across rows and columns takes twice as long as all the rest of a step.
+        self._W = W.clone()
         self._trial_is_right = p == W.shape[1]  # where it stays: see step
         self._trial, far = (V, U) if self._trial_is_right else (U, V)
         self._product = far * sigma
-        self._carried = self._room()
+        self._carried = _room(self._product)
         self._carried[:, : self._tracked] = self._product[:, : self._tracked]
         self._ritz = sigma.tolist()
         self._shape = W0.shape
@@ -124,51 +127,38 @@ class Subspace:
         p = self._trial.shape[1]
         return p if p in (self.k, self._W.shape[1]) else p - 1
 
-    @apart_from_training
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """See Predictor."""
+        settings = self.k, self.oversample, self.half_steps
+        return Subspace, settings, self._W.shape, self._trial_is_right, self._W.dtype, self._W.device
+
     def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """Add ``scale * G`` and make ``half_steps`` half steps. See Predictor."""
-        G = weight_change(G, shape=self._shape, dtype=self._W.dtype)
-        self._modes = None
-        if self._trial.shape[1] == self._W.shape[1]:  # exact: with p = n nothing is outside the span
-            self._W.add_(G, alpha=scale)
-            self._product = self._W @ self._trial
+        self.step_alike([self], [WeightChange(G, scale)])
+
+    @staticmethod
+    @apart_from_training
+    def step_alike(trackers: Sequence[Subspace], changes: Sequence[WeightChange]) -> None:
+        """See Predictor."""
+        Gs = [
+            weight_change(change.direction, shape=tracker._shape, dtype=tracker._W.dtype)
+            for tracker, change in zip(trackers, changes, strict=True)
+        ]
+        if trackers[0]._trial.shape[1] == trackers[0]._W.shape[1]:  # with p = n nothing is outside the span
+            _add(trackers, Gs, changes)
+            for tracker in trackers:
+                tracker._product = tracker._W @ tracker._trial
         else:
-            trial, R = self._orthonormal(G)  # before the sum, while the caches still hold G
-            self._W.add_(G, alpha=scale)
-            root = self._momentum()
-            self._half_step(trial, R, root)
-            for _ in range(self.half_steps - 1):
-                self._half_step(*self._orthonormal(G), root)
-        self._ritz = _singular_values(self._product, name=self.name)
-
-    def _orthonormal(self, G: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The next X = [V, b], V R what was carried, and R, of which what is below the diagonal is not set.
-
-        By Householder's reflections: orthonormal even where W loses rank and R turns singular, or where ``G``
-        adds nothing. In two parts, as torch.linalg.qr does it, since solve_triangular needs no triu of R.
-        """
-        t = self._tracked
-        if t < self._trial.shape[1]:
-            self._carried[:, t:] = times(G if self._trial_is_right else G.T, self._trial[:, t:])
-        reflectors, tau = torch.geqrf(self._carried)
-        return torch.linalg.householder_product(reflectors, tau), reflectors[:t, :t]
-
-    def _room(self) -> torch.Tensor:
-        """(other side, p), by columns, as LAPACK wants them."""
-        return self._product.new_zeros(self._product.shape[::-1]).T
-
-    def _half_step(self, trial: torch.Tensor, R: torch.Tensor, root: float) -> None:
-        """Multiply ``trial`` by W (or its transpose) and carry V to the other side; ``root`` is that of c."""
-        t = self._tracked
-        older = self._trial[:, :t]
-        self._trial, self._trial_is_right = trial, not self._trial_is_right
-        self._product = times(self._W if self._trial_is_right else self._W.T, trial)
-        self._carried = self._room()
-        if root > 0.0:  # the root twice: c itself can leave the range of float32
-            older = torch.linalg.solve_triangular(R / root, older, upper=True, left=False)
-            torch.add(self._product[:, :t], older, alpha=-root, out=self._carried[:, :t])
-        else:
-            self._carried[:, :t] = self._product[:, :t]
+            trials, R = _next_trials(trackers, Gs)  # before the sum, while the caches still hold G
+            _add(trackers, Gs, changes)
+            roots = [tracker._momentum() for tracker in trackers]
+            _half_step(trackers, trials, R, roots)
+            for _ in range(trackers[0].half_steps - 1):
+                _half_step(trackers, *_next_trials(trackers, Gs), roots)
+        values = _singular_values(stacked([tracker._product for tracker in trackers]), name=Subspace.name)
+        for tracker, ritz in zip(trackers, values, strict=True):
+            tracker._ritz, tracker._modes = ritz, None
 
     def _momentum(self) -> float:
         """The root of the class's c, sigma_t / 2 by the last Ritz value; 0 where W has lost rank."""
@@ -202,18 +192,18 @@ class Subspace:
         Raises:
             InvalidValueError: called before ``start``.
         """
-        if self._shape is None:
-            raise InvalidValueError("no modes before start(): call start(W0) first")
-        if self._modes is None:
-            self._modes = self._ritz_triplets()
-        return self._modes
+        return self.modes_alike([self])[0]
 
-    def _ritz_triplets(self) -> Modes:
-        far, R = torch.linalg.qr(self._product)
-        Y, sigma, Zh = torch.linalg.svd(R)
-        near, far = self._trial @ Zh[: self.k].T, far @ Y[:, : self.k]
-        left, right = (far, near) if self._trial_is_right else (near, far)
-        return Modes(singular_values=sigma[: self.k], left=left, right=right)
+    @staticmethod
+    @apart_from_training
+    def modes_alike(trackers: Sequence[Subspace]) -> list[Modes]:
+        """``modes`` of each, of trackers with one ``likeness``, in a few batched calls."""
+        if any(tracker._shape is None for tracker in trackers):
+            raise InvalidValueError("no modes before start(): call start(W0) first")
+        unknown = [tracker for tracker in trackers if tracker._modes is None]
+        for tracker, found in zip(unknown, _ritz_triplets(unknown) if unknown else (), strict=True):
+            tracker._modes = found
+        return [tracker._modes for tracker in trackers if tracker._modes is not None]
 
     def state_dict(self) -> State:
         """See Predictor. It holds W_t, so it is of the size of the weights."""
@@ -243,19 +233,80 @@ class Subspace:
         }
 
 
-def _singular_values(product: torch.Tensor, *, name: str) -> list[float]:
-    """Of ``product``, which is tall, descending.
+def _add(trackers: Sequence[Subspace], Gs: Sequence[torch.Tensor], changes: Sequence[WeightChange]) -> None:
+    for tracker, G, change in zip(trackers, Gs, changes, strict=True):
+        tracker._W.add_(G, alpha=change.scale)
+
+
+def _next_trials(
+    trackers: Sequence[Subspace], Gs: Sequence[torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The next X = [V, b] of each, V R what was carried, and R."""
+    t = trackers[0]._tracked
+    if t < trackers[0]._trial.shape[1]:
+        for tracker, G in zip(trackers, Gs, strict=True):
+            side = G if tracker._trial_is_right else G.T
+            tracker._carried[:, t:] = times(side, tracker._trial[:, t:])
+    trials, R = orthonormal(stacked([tracker._carried for tracker in trackers]))
+    return trials, R[:, :t, :t]
+
+
+def _half_step(
+    trackers: Sequence[Subspace], trials: torch.Tensor, R: torch.Tensor, roots: Sequence[float]
+) -> None:
+    """Multiply each of ``trials`` by W (or its transpose) and carry V to the other side.
+
+    ``roots`` are those of c.
+    """
+    t, older = trackers[0]._tracked, [tracker._trial for tracker in trackers]
+    for tracker, trial in zip(trackers, trials, strict=True):
+        tracker._trial, tracker._trial_is_right = trial, not tracker._trial_is_right
+        tracker._product = times(tracker._W if tracker._trial_is_right else tracker._W.T, trial)
+    products = stacked([tracker._product for tracker in trackers])
+    carried, kept = _room(products), products[..., :t]
+    if any(roots):
+        root = torch.tensor(roots, dtype=R.dtype)[:, None, None].to(R.device)
+        scaled = R / root
+        if not all(roots):
+            scaled = torch.where(root > 0.0, scaled, torch.eye(t, dtype=R.dtype, device=R.device))
+        moved = torch.linalg.solve_triangular(scaled, stacked(older)[..., :t], upper=True, left=False)
+        # the root twice: c itself can leave the range of float32
+        torch.sub(kept, moved.mul_(root), out=carried[..., :t])
+    else:
+        carried[..., :t] = kept
+    for tracker, one in zip(trackers, carried, strict=True):
+        tracker._carried = one
+
+
+def _room(products: torch.Tensor) -> torch.Tensor:
+    """Zeros of the shape (b, side, p) of ``products``, by columns, as LAPACK wants them."""
+    return torch.zeros_like(products.mT, memory_format=torch.contiguous_format).mT
+
+
+def _ritz_triplets(trackers: Sequence[Subspace]) -> list[Modes]:
+    k, is_right = trackers[0].k, trackers[0]._trial_is_right
+    far, R = orthonormal(stacked([tracker._product for tracker in trackers]))
+    Y, sigma, Zh = torch.linalg.svd(R.triu())
+    near, far = stacked([tracker._trial for tracker in trackers]) @ Zh[:, :k].mT, far @ Y[..., :k]
+    left, right = (far, near) if is_right else (near, far)
+    return [Modes(*one) for one in zip(sigma[:, :k], left, right, strict=True)]
+
+
+def _singular_values(products: torch.Tensor, *, name: str) -> list[list[float]]:
+    """Of each of ``products`` (b, side, p), which are tall, descending.
 
     Raises:
         NumericalError: they are not finite.
     """
-    if product.dtype == torch.float32 and product.device.type != "mps":  # Metal has no float64
+    if products.dtype == torch.float32 and products.device.type != "mps":  # Metal has no float64
         # What squaring loses, 1e-8 of the largest, is below the rounding of the product itself.
-        product = product.double()
-        square = (product.T @ product).cpu()  # of p x p: a GPU is slower, and would be waited for twice
-        require_finite(square, name=name)
-        return [math.sqrt(max(value, 0.0)) for value in reversed(torch.linalg.eigvalsh(square).tolist())]
-    R = torch.linalg.qr(product, mode="r").R
-    require_finite(R.abs().sum(), name=name)
-    values: list[float] = torch.linalg.svdvals(R).tolist()
-    return values
+        exact = products.double()
+        squares = (exact.mT @ exact).cpu()  # of p x p: a GPU is slower, and would be waited for twice
+        require_finite(squares, name=name)
+        values = torch.linalg.eigvalsh(squares).clamp_(min=0.0).sqrt_().flip(-1)
+    else:
+        R = torch.linalg.qr(products, mode="r").R
+        require_finite(R, name=name)
+        values = torch.linalg.svdvals(R)
+    found: list[list[float]] = values.tolist()
+    return found

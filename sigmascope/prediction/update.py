@@ -61,12 +61,13 @@ def planned_updates(
             f"the change that {type(optimizer).__name__} is about to make is only known for torch.optim.SGD: "
             "measure it as W_after - W_before with measured_update(before, after)"
         )
-    names = {id(parameter): name for name, parameter in parameters.items()}
-    return {
-        names[id(parameter)]: _sgd_change(parameter, group, optimizer.state.get(parameter, {}))
+    wanted = {id(parameter) for parameter in parameters.values()}
+    changes = {  # a parameter can go by several names
+        id(parameter): _sgd_change(parameter, group, optimizer.state.get(parameter, {}))
         for parameter, group in _held(optimizer)
-        if id(parameter) in names and parameter.grad is not None
+        if id(parameter) in wanted and parameter.grad is not None
     }
+    return {name: changes[id(one)] for name, one in parameters.items() if id(one) in changes}
 
 
 def learning_rates(

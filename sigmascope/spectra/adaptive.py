@@ -14,6 +14,7 @@ from sigmascope.spectra.adaptive_layer import LAG, TOLERANCE, AdaptiveLayer
 from sigmascope.spectra.batched import exact_spectra
 from sigmascope.spectra.exact import Spectrum, check_accuracy, check_method
 from sigmascope.spectra.layer_errors import at_layer
+from sigmascope.spectra.moved import on_cpu
 
 # share of its way from which on a layer keeps another one company: alone, it would soon cost as much as both
 _COMPANION = 0.5
@@ -101,7 +102,7 @@ class AdaptiveSpectra:
         if step <= self._step:
             raise InvalidValueError(f"step must be greater than {self._step}, which was read, got {step}")
         given, started = top or {}, starts or {}
-        moved = {name: self._moved(name, weight, step=step) for name, weight in weights.items()}
+        moved = self._moved(weights, step=step)
         chosen = {name: weights[name] for name in due(moved, at_once=torch.get_num_threads())}
         found = exact_spectra(chosen, method=self._method, accuracy=self._accuracy, step=step)
         self._step, self._layers_at[step] = step, list(weights)
@@ -125,7 +126,8 @@ class AdaptiveSpectra:
         for name, layer in self._layers.items():
             if layer.waits:
                 try:
-                    layer.move(weights[name], step=layer.awaited)
+                    weight = weights[name]
+                    layer.move(weight, step=layer.awaited, seen=layer.look(weight))
                     exact = exact_spectra({name: weights[name]}, method=self._method, accuracy=self._accuracy)
                 except (KeyError, InvalidValueError, NumericalError, RuntimeError):  # no room, for instance
                     self._keep(name, layer.hold())
@@ -160,10 +162,19 @@ class AdaptiveSpectra:
     def _layer(self) -> AdaptiveLayer:
         return AdaptiveLayer(tolerance=self._tolerance, lag=self._lag)
 
-    def _moved(self, name: str, weight: torch.Tensor, *, step: int) -> tuple[float, float]:
-        layer = self._layers.setdefault(name, self._layer())
-        with at_layer(name, step=step):
-            return layer.move(weight, step=step)
+    def _moved(self, weights: Mapping[str, torch.Tensor], *, step: int) -> dict[str, tuple[float, float]]:
+        """What ``move`` says of each layer, all looked at before anything is fetched from a GPU."""
+        squared, apart = {}, {}
+        for name, weight in weights.items():
+            with at_layer(name, step=step):
+                layer = self._layers.setdefault(name, self._layer())
+                squared[name], apart[name] = layer.look(weight)
+        squared, apart = on_cpu(squared), on_cpu(apart)
+        moved = {}
+        for name, weight in weights.items():
+            with at_layer(name, step=step):
+                moved[name] = self._layers[name].move(weight, step=step, seen=(squared[name], apart[name]))
+        return moved
 
     def _keep(self, name: str, spectra: Mapping[int, Spectrum]) -> None:
         for step, spectrum in spectra.items():

@@ -13,7 +13,7 @@ import torch
 from sigmascope.errors import InvalidValueError
 from sigmascope.spectra.exact import Spectrum, check_finite
 from sigmascope.spectra.orientation import tall
-from sigmascope.spectra.products import frobenius_norm
+from sigmascope.spectra.products import squared_norm
 
 # of the histogram's bins: the usual tolerance, and how many bins span 0 to sigma_max
 TOLERANCE, BINS = 0.05, 64
@@ -90,36 +90,53 @@ class AdaptiveLayer:
         self._rates: deque[float] = deque(maxlen=_MEMORY)  # error over distance, of late
         self._waiting: list[_Waiting] = []
 
-    def move(self, weight: torch.Tensor, *, step: int) -> tuple[float, float]:
-        """How far ``weight`` is from the last decomposition, and how much farther than at the last look.
+    def look(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Two numbers that ``move`` asks of ``weight``: |W|_F^2, and the distance that some rows have gone.
 
-        Both as shares of the way, or of the patience where more of that is gone: beyond 1, a decomposition is
-        due.
+        Apart, so that those of many layers can be fetched from a GPU at once.
 
         Raises:
             InvalidValueError: the weight has changed its shape, type or device.
-            NumericalError: NaN or infinity in it.
         """
         matrix = tall(weight)
         if self._shape is not None and matrix.shape != self._shape:
             raise InvalidValueError(
                 f"the weight changed its shape from {tuple(self._shape)} to {tuple(matrix.shape)}: start anew"
             )
-        if self._last is not None:
-            before = self._last.rows.dtype, self._last.rows.device
-            if before != (matrix.dtype, matrix.device):
-                raise InvalidValueError(
-                    f"the weight was {before[0]} on {before[1]} and is {matrix.dtype} on {matrix.device}: "
-                    "start anew"
-                )
-        self._norm = frobenius_norm(matrix)
+        squared, last = squared_norm(matrix), self._last
+        if last is None:
+            return squared, torch.zeros_like(squared)
+        before = last.rows.dtype, last.rows.device
+        if before != (matrix.dtype, matrix.device):
+            raise InvalidValueError(
+                f"the weight was {before[0]} on {before[1]} and is {matrix.dtype} on {matrix.device}: "
+                "start anew"
+            )
+        return squared, _apart(_spread_rows(matrix), last)
+
+    def move(
+        self, weight: torch.Tensor, *, step: int, seen: tuple[torch.Tensor, torch.Tensor]
+    ) -> tuple[float, float]:
+        """How far ``weight`` is from the last decomposition, and how much farther than at the last look.
+
+        Both as shares of the way, or of the patience where more of that is gone: beyond 1, a decomposition is
+        due. ``seen`` is what ``look`` has found.
+
+        Raises:
+            NumericalError: NaN or infinity in it.
+        """
+        matrix = tall(weight)
+        squared, apart = (float(one) for one in seen)
+        self._norm = math.sqrt(squared)
         if not math.isfinite(self._norm):  # by an entry, or by squares that leave float32
             check_finite(matrix)
         self._shape = matrix.shape
         if self._last is None:
             return math.inf, 0.0
         share = self._share
-        self._gone = _distance(_spread_rows(matrix), self._norm, self._last, entries=matrix.numel())
+        self._gone = _distance(
+            _spread_rows(matrix), self._norm, self._last, apart=apart, entries=matrix.numel()
+        )
         if self._gone == 0.0 and not self._waiting:
             self._share = 0.0
         else:
@@ -260,7 +277,8 @@ class AdaptiveLayer:
         before, last = self._before, self._last
         if before is None or last is None or self._shape is None or self._gone == 0.0:
             return
-        whole = _distance(new.rows, new.norm, before, entries=self._shape.numel())
+        apart = float(_apart(new.rows, before))
+        whole = _distance(new.rows, new.norm, before, apart=apart, entries=self._shape.numel())
         way = _progress((last.step - before.step) / (new.step - before.step), self._came, whole)
         if not (0.0 < whole < math.inf and way > 0.0):
             return
@@ -319,18 +337,22 @@ def _bridge(way: float) -> float:
     return 2.0 * math.sqrt(way * (1.0 - way))
 
 
-def _distance(rows: torch.Tensor, norm: float, anchor: _Anchor, *, entries: int) -> float:
-    """|W - W_anchor|_F, by the rows that were kept: a copy of all would push W out of the caches.
+def _apart(rows: torch.Tensor, anchor: _Anchor) -> torch.Tensor:
+    """() |rows - those of the anchor|_F; 0 where they are others."""
+    return torch.dist(rows, anchor.rows) if rows.shape == anchor.rows.shape else rows.new_zeros(())
+
+
+def _distance(rows: torch.Tensor, norm: float, anchor: _Anchor, *, apart: float, entries: int) -> float:
+    """|W - W_anchor|_F, by the rows that were kept, ``apart`` from these: all would push W out of the caches.
 
     It is no less than what the norm of all of W shows, whatever rows have moved.
     """
     if rows.shape != anchor.rows.shape:  # another memory layout: nothing to compare
         return math.inf
-    distance = float(torch.dist(rows, anchor.rows))
-    if not _LEAST_SQUARE < distance**2 < math.inf:
-        distance = float(torch.dist(rows.double(), anchor.rows.double()))
+    if not _LEAST_SQUARE < apart**2 < math.inf:
+        apart = float(torch.dist(rows.double(), anchor.rows.double()))
     seen = abs(norm - anchor.norm)
-    return max(math.sqrt(entries / rows.numel()) * distance, seen if math.isfinite(seen) else 0.0)
+    return max(math.sqrt(entries / rows.numel()) * apart, seen if math.isfinite(seen) else 0.0)
 
 
 def _spread_rows(matrix: torch.Tensor) -> torch.Tensor:

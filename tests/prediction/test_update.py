@@ -119,3 +119,14 @@ def test_measured_update_refuses_what_it_cannot_measure() -> None:
         measured_update(weight.detach(), weight)
     with pytest.raises(InvalidValueError, match=r"from \(3, 2\) to \(4, 2\): start\(\)"):
         measured_update(weight, torch.zeros(4, 2))
+
+
+def test_a_parameter_by_several_names() -> None:
+    """As the parts of a fused projection are."""
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    backward(model, optimizer, seed=1)
+    weight = model.get_parameter("0.weight")
+    changes = planned_updates(optimizer, {"q": weight, "k": weight})
+    assert list(changes) == ["q", "k"]
+    assert all(change.direction is weight.grad for change in changes.values())

@@ -319,6 +319,18 @@ def test_tensors_come_back_with_their_strides(tmp_path: Path) -> None:
     assert list((tmp_path / "run").iterdir()) == [second]
 
 
+def test_threads_of_the_run_before_change_nothing(engine: Engine, settings: Settings) -> None:
+    """Torch's number of threads is one of the process; with two, the first decomposition is another."""
+    before, found = torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        run_id = submitted(engine, **TRAINED["momentum, adaptive"])
+        jobs.execute(engine, claimed(engine, settings, run_id), settings)
+        found.append(recorded(engine, run_id))
+    torch.set_num_threads(before)
+    assert found[0] == found[1]
+
+
 def test_what_a_state_holds_has_a_number(
     engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,7 +339,7 @@ def test_what_a_state_holds_has_a_number(
     (path,) = checkpoints.steps(settings.checkpoints, run_id).values()
     state = torch.load(path, weights_only=True)["state"]
     recorder = state["recorder"]
-    assert writing.LAYOUT == 4
+    assert writing.LAYOUT == 5
     assert set(state) == {"model", "optimizer", "recorder", "made"}
     assert set(recorder) == {"batches", "learning_rate", "trackers", "spectra", "records", "recorded"}
     assert set(recorder["records"]) == {"fits", "unfinished", "known", "written"}
@@ -345,7 +357,7 @@ def test_what_a_state_holds_has_a_number(
     assert set(waiting) == {"step", "metrics", "layers", "learning_rate"}
     assert set(waiting["layers"]["head"]) == {"trajectories", "noise", "modes"}
     assert [set(one) for one in recorder["trackers"]["of"]["head"]] == [
-        {"name", "k", "epsilon", "delta", "U", "V", "sigma", "below", "shape"},
+        {"name", "k", "epsilon", "delta", "U", "V", "sigma", "shape"},
         {"name", "k", "oversample", "half_steps", "trial_is_right", "shape"}
         | {"W", "trial", "product", "carried", "ritz"},
     ]

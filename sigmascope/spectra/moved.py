@@ -1,0 +1,26 @@
+"""Small results on their way from a GPU, which waits each time one is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import torch
+
+K = TypeVar("K")
+
+
+def on_cpu(tensors: Mapping[K, torch.Tensor]) -> dict[K, torch.Tensor]:
+    """The same tensors on the CPU, in the same order; those of one device and type move as one."""
+    groups: dict[tuple[torch.device, torch.dtype], list[K]] = {}
+    for key, tensor in tensors.items():
+        if tensor.device.type != "cpu":
+            groups.setdefault((tensor.device, tensor.dtype), []).append(key)
+    moved = dict(tensors)
+    for keys in groups.values():
+        parts = [tensors[key] for key in keys]
+        flat = torch.cat([part.flatten() for part in parts]).cpu()
+        pieces = torch.split(flat, [part.numel() for part in parts])
+        for key, part, piece in zip(keys, parts, pieces, strict=True):
+            moved[key] = piece.view(part.shape)
+    return moved
