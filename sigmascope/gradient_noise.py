@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
 from typing import Any
 
@@ -15,12 +15,15 @@ from torch.utils.hooks import RemovableHandle
 from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.records import GradientNoise
-from sigmascope.spectra.moved import on_cpu
+from sigmascope.spectra.products import times_each
+from sigmascope.spectra.stacks import stacked
 from sigmascope.theory.anisotropic import step_variance
 from sigmascope.theory.noise import beta1, diffusion, gradient_variance
 
 # A scale as close to 1 as this is 1, and rounding. Two looks at one scale differ by less than this.
 _ROUNDING, _SAME = 1e-3, 0.01
+# numbers in x and delta of the layers that are looked at together, which are copied
+_TOGETHER = 2**24
 # Input x and output gradient delta of each use of a layer in one pass, by the forward call that made it.
 Uses = dict[object, tuple[torch.Tensor, torch.Tensor]]
 
@@ -70,7 +73,9 @@ class GradientNoiseMeter:
         self._rows = {name: slice(*rows[name]) if name in rows else slice(None) for name in layers}
         self._sample_count = sample_count
         self._uses: dict[str, Uses] = {name: {} for name in layers}
-        self._known: dict[str, float | None] = {}  # what _scale says of the pass that ran last
+        # of the pass that ran last, once it was looked at
+        self._seen: list[_Passes] | None = None
+        self._known: dict[str, float | None] = {}
         self._handles = [self._watch(name, layer) for name, layer in self._layers.items()]
 
     def __enter__(self) -> GradientNoiseMeter:
@@ -103,17 +108,15 @@ class GradientNoiseMeter:
                 used several times in one pass hold different numbers of samples.
             NumericalError: a gradient holds NaN or infinity; the message names the layer.
         """
-        seen = self._pass(self._layers)
-        scales = self._scales(seen)
-        norms = on_cpu({name: one.norms() for name, one in seen.items() if name in scales})
-        measured = {}
-        for name, (squares, norm) in ((name, both.tolist()) for name, both in norms.items()):
-            rate = learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
-            measured[name] = self._noise(
-                name, seen[name], scales[name] ** 2 * squares, norm, learning_rate=rate
-            )
+        scales, measured = self._scales(), {}
+        for one in self._passes():
+            for name, (squares, norm) in zip(one.names, one.norms().tolist(), strict=True):
+                scale = scales[name]
+                if scale is not None:
+                    rate = learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
+                    measured[name] = self._noise(name, one, scale**2 * squares, norm, learning_rate=rate)
         self._forget()
-        return measured
+        return {name: measured[name] for name in self._layers if name in measured}
 
     @apart_from_training
     def variance_along(
@@ -129,13 +132,15 @@ class GradientNoiseMeter:
         Raises:
             InvalidValueError: as :meth:`measure`.
         """
-        seen = self._pass(modes)
-        scales = self._scales(seen)
-        along = on_cpu({name: one.variance_along(*modes[name]) for name, one in seen.items()})
-        variances = {}
-        for name, scale in scales.items():
-            share = step_variance(learning_rate=1.0, batch_size=seen[name].batch, samples=self._sample_count)
-            variances[name] = share * (learning_rate * scale) ** 2 * along[name]
+        scales, variances = self._scales(), {}
+        for one in self._passes():
+            names = [name for name in one.names if name in modes and scales[name] is not None]
+            if not names:
+                continue
+            sides = [torch.stack([modes[name][side] for name in names]) for side in (0, 1)]
+            share = step_variance(learning_rate=1.0, batch_size=one.batch, samples=self._sample_count)
+            for name, along in zip(names, one.of(names).variances_along(*sides).cpu(), strict=True):
+                variances[name] = share * (learning_rate * (scales[name] or 0.0)) ** 2 * along
         return variances
 
     def _watch(self, name: str, layer: nn.Linear) -> RemovableHandle:
@@ -149,7 +154,7 @@ class GradientNoiseMeter:
                 return
             # A pass whose backward ran and that nobody measured belongs to an earlier batch.
             uses.clear()
-            self._known.pop(name, None)
+            self._known, self._seen = {}, None
             call = object()
 
             def after_backward(delta: torch.Tensor) -> None:
@@ -181,29 +186,40 @@ class GradientNoiseMeter:
         x, delta = (one[0] if len(one) == 1 else torch.cat(one, dim=1) for one in (xs, deltas))
         return x.to(dtype), delta[..., self._rows[name]].to(dtype)
 
-    def _pass(self, layers: Iterable[str]) -> dict[str, _Pass]:
-        """What the pass has left of those of ``layers`` that have something to measure."""
-        found = {}
-        for name in layers:
-            gradient = self._gradient(name) if self._uses.get(name) else None
-            if gradient is not None:
+    def _passes(self) -> list[_Passes]:
+        """What the pass has left of the layers that have something to measure, by shape."""
+        if self._seen is None:
+            groups: dict[tuple[object, ...], _Passes] = {}
+            self._seen = []
+            for name in self._layers:
+                gradient = self._gradient(name) if self._uses[name] else None
+                if gradient is None:
+                    continue
                 x, delta = self._by_sample(name, gradient.dtype)
-                if len(x) > 1:
-                    found[name] = _Pass(x, delta, gradient)
-        return found
+                if len(x) < 2:
+                    continue
+                key = x.shape, delta.shape, x.dtype, x.device
+                group = groups.get(key)
+                if group is None or (len(group.names) + 1) * (x.numel() + delta.numel()) > _TOGETHER:
+                    self._seen.append(group := _Passes())
+                    groups[key] = group
+                group.add(name, x, delta, gradient)
+        return self._seen
 
-    def _scales(self, seen: Mapping[str, _Pass]) -> dict[str, float]:
-        """Of the layers whose gradient is that of the pass: by how much it was scaled down since."""
-        new = {name: one.sides() for name, one in seen.items() if name not in self._known}
-        self._known |= {name: _scale(sides.tolist()) for name, sides in on_cpu(new).items()}
-        return {name: scale for name in seen if (scale := self._known[name]) is not None}
+    def _scales(self) -> dict[str, float | None]:
+        """By how much each gradient was scaled down since the pass; None where it is not that of the pass."""
+        for one in self._passes():
+            if not self._known.keys() >= set(one.names):
+                found = one.sides().tolist()
+                self._known |= {name: _scale(sides) for name, sides in zip(one.names, found, strict=True)}
+        return self._known
 
     def _noise(
-        self, name: str, one: _Pass, sum_of_squares: float, gradient_norm: float, *, learning_rate: float
+        self, name: str, one: _Passes, sum_of_squares: float, gradient_norm: float, *, learning_rate: float
     ) -> GradientNoise:
         if not math.isfinite(sum_of_squares) or not math.isfinite(gradient_norm):
             raise NumericalError(f"layer {name}: the gradient holds NaN or infinity; lower the learning rate")
-        batch, entries, samples = one.batch, one.gradient.numel(), self._sample_count
+        batch, entries, samples = one.batch, one.entries, self._sample_count
         C = gradient_variance(sum_of_squares, gradient_norm**2, entries=entries, batch_size=batch)
         return GradientNoise(
             gradient_norm=gradient_norm,
@@ -217,51 +233,81 @@ class GradientNoiseMeter:
     def _forget(self) -> None:
         for uses in self._uses.values():
             uses.clear()
-        self._known.clear()
+        self._known, self._seen = {}, None
 
 
-@dataclass(frozen=True, slots=True)
-class _Pass:
-    """What one pass has left of a layer: x (B, T, columns), delta (B, T, rows), gradient (rows, columns)."""
+@dataclass(slots=True)
+class _Passes:
+    """What one pass has left of l layers of one shape, looked at together.
 
-    x: torch.Tensor
-    delta: torch.Tensor
-    gradient: torch.Tensor
+    Attributes:
+        names: of the layers.
+        xs: (B, T, columns) of each.
+        deltas: (B, T, rows) of each.
+        gradients: (rows, columns) of each.
+    """
+
+    names: list[str] = field(default_factory=list)
+    xs: list[torch.Tensor] = field(default_factory=list)
+    deltas: list[torch.Tensor] = field(default_factory=list)
+    gradients: list[torch.Tensor] = field(default_factory=list)
+
+    def add(self, name: str, x: torch.Tensor, delta: torch.Tensor, gradient: torch.Tensor) -> None:
+        """One layer more."""
+        for kept, new in ((self.xs, x), (self.deltas, delta), (self.gradients, gradient)):
+            kept.append(new)
+        self.names.append(name)
+
+    def of(self, names: Sequence[str]) -> _Passes:
+        """Some of the layers."""
+        places = [self.names.index(name) for name in names]
+        every = self.xs, self.deltas, self.gradients
+        return _Passes(list(names), *([kept[place] for place in places] for kept in every))
 
     @property
     def batch(self) -> int:
         """B."""
-        return len(self.x)
+        return len(self.xs[0])
+
+    @property
+    def entries(self) -> int:
+        """Of one gradient."""
+        return self.gradients[0].numel()
 
     def sides(self) -> torch.Tensor:
-        """(2, 2): a^T g b in row 0 and a^T (sum_it delta_it x_it^T) b in row 1, for two pairs of a and b.
+        """(l, 2, 2): a^T g b in row 0 and a^T (sum_it delta_it x_it^T) b in row 1, for two pairs of a and b.
 
         b = g^T a. The sum, as large a product as the backward pass, is not formed.
         """
-        a = torch.stack([self.gradient @ self.x.mean((0, 1)), self.delta.square().mean((0, 1)).sqrt()], 1)
-        b = self.gradient.T @ a
-        summed = ((self.delta @ a) * (self.x @ b)).sum((0, 1), dtype=self._exact)
-        return torch.stack([b.square().sum(0, dtype=self._exact), summed])
+        x, delta = (stacked(one).flatten(1, 2) for one in (self.xs, self.deltas))
+        one = times_each(self.gradients, x.mean(1)[..., None])
+        a = torch.cat([one, delta.square().mean(1).sqrt()[..., None]], dim=2)
+        b = times_each([gradient.T for gradient in self.gradients], a)
+        summed = ((delta @ a) * (x @ b)).sum(1, dtype=self._exact)
+        return torch.stack([b.square().sum(1, dtype=self._exact), summed], dim=1)
 
     def norms(self) -> torch.Tensor:
-        """(2,): sum over samples of ||B sum_t delta_it x_it^T||_F^2, and the norm of the gradient."""
-        squares = _squared_norms(self.x, self.delta).sum(dtype=self._exact) * self.batch**2
-        return torch.stack([squares, torch.linalg.vector_norm(self.gradient).to(self._exact)])
+        """(l, 2): sum over samples of ||B sum_t delta_it x_it^T||_F^2, and the norm of the gradient."""
+        squares = _squared_norms(stacked(self.xs), stacked(self.deltas)).sum(1, dtype=self._exact)
+        norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in self.gradients])
+        return torch.stack([squares * self.batch**2, norms.to(self._exact)], dim=1)
 
-    def variance_along(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        """(k,) variance over samples of u_k^T (B sum_t delta_it x_it^T) v_k."""
-        rows, columns = self.gradient.shape
+    def variances_along(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        """(l, k) variances over samples of u_k^T (B sum_t delta_it x_it^T) v_k."""
+        rows, columns = self.gradients[0].shape
         of_delta, of_x = (left, right) if rows >= columns else (right, left)
-        return (self.batch * ((self.delta @ of_delta) * (self.x @ of_x)).sum(1)).var(0)
+        x, delta = (stacked(one).flatten(1, 2) for one in (self.xs, self.deltas))
+        along = (delta @ of_delta) * (x @ of_x)  # (l, B T, k)
+        return (self.batch * along.view(len(along), self.batch, -1, along.shape[2]).sum(2)).var(1)
 
     @property
     def _exact(self) -> torch.dtype:
         """Of sums over many numbers; Metal has no float64."""
-        return torch.float32 if self.x.device.type == "mps" else torch.float64
+        return torch.float32 if self.xs[0].device.type == "mps" else torch.float64
 
 
 def _scale(sides: Sequence[Sequence[float]]) -> float | None:
-    """The c in g = c sum_it delta_it x_it^T by :meth:`_Pass.sides`: below 1 where g was clipped, else 1.
+    """The c in g = c sum_it delta_it x_it^T by :meth:`_Passes.sides`: below 1 where g was clipped, else 1.
 
     None where there is none: not the gradient of this pass, or not of it alone. A pair along which nothing
     lies, or NaN does, does not count.
@@ -277,7 +323,7 @@ def _scale(sides: Sequence[Sequence[float]]) -> float | None:
 
 
 def _squared_norms(x: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:
-    """(B,): ||sum_t delta_it x_it^T||^2_F from x (B, T, columns) and delta (B, T, rows)."""
-    if x.shape[1] == 1:
-        return x.square().sum((1, 2)) * delta.square().sum((1, 2))
-    return ((x @ x.mT) * (delta @ delta.mT)).sum((1, 2))
+    """(l, B): ||sum_t delta_it x_it^T||^2_F from x (l, B, T, columns) and delta (l, B, T, rows)."""
+    if x.shape[2] == 1:
+        return x.square().sum((2, 3)) * delta.square().sum((2, 3))
+    return ((x @ x.mT) * (delta @ delta.mT)).sum((2, 3))

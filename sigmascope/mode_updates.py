@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sigmascope.prediction.subspace import Modes
 from sigmascope.prediction.update import WeightChange
 from sigmascope.records import ModeUpdate
-from sigmascope.spectra.moved import on_cpu
 from sigmascope.spectra.orientation import tall
-from sigmascope.spectra.products import times
+from sigmascope.spectra.products import times_each
+from sigmascope.spectra.stacks import on_cpu, stacked
 
 
 def mode_updates(
@@ -47,13 +47,21 @@ def mode_updates(
 
 
 def _along(changes: Mapping[str, WeightChange], modes: Mapping[str, Modes]) -> dict[str, NDArray[np.float32]]:
-    """(k,) u_k^T G v_k by layer."""
-    along = {}
+    """(k,) u_k^T G v_k by layer, those of one shape at once."""
+    groups: dict[tuple[object, ...], list[str]] = {}
     for layer, change in changes.items():
         if layer in modes:
-            image = times(tall(change.direction), modes[layer].right)
-            along[layer] = change.scale * (image * modes[layer].left).sum(0)
-    return {layer: _numpy(values) for layer, values in on_cpu(along).items()}
+            G = tall(change.direction)
+            groups.setdefault((G.shape, G.dtype, G.device, modes[layer].right.shape), []).append(layer)
+    along: dict[str, torch.Tensor] = {}
+    for layers in groups.values():
+        left, right = (
+            stacked([getattr(modes[layer], side) for layer in layers]) for side in ("left", "right")
+        )
+        images = times_each([tall(changes[layer].direction) for layer in layers], right)
+        along |= dict(zip(layers, (images * left).sum(1), strict=True))
+    moved = on_cpu(along)
+    return {layer: _numpy(changes[layer].scale * moved[layer]) for layer in changes if layer in moved}
 
 
 def _numpy(values: torch.Tensor) -> NDArray[np.float32]:

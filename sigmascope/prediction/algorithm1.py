@@ -13,12 +13,14 @@ from sigmascope.prediction.predictor import (
     initial_matrix,
     require_finite,
     require_positive_k,
-    stacked,
+    scales,
     weight_change,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.orthonormal import orthonormal
+from sigmascope.spectra.products import times_each
+from sigmascope.spectra.stacks import stacked
 from sigmascope.spectra.triplets import leading_triplets
 
 
@@ -92,10 +94,13 @@ class Algorithm1:
     @apart_from_training
     def step_alike(trackers: Sequence[Algorithm1], changes: Sequence[WeightChange]) -> None:
         """See Predictor."""
-        projected = [tracker._projected(change) for tracker, change in zip(trackers, changes, strict=True)]
-        M = stacked(projected)  # line 6, (b, k, k)
-        require_finite(M, name=Algorithm1.name)
+        Gs = [
+            weight_change(change.direction, shape=tracker._shape, dtype=tracker._U.dtype)
+            for tracker, change in zip(trackers, changes, strict=True)
+        ]
         U, V = stacked([one._U for one in trackers]), stacked([one._V for one in trackers])
+        M = scales(changes, like=U) * (times_each([G.T for G in Gs], U).mT @ V)  # line 6, (b, k, k)
+        require_finite(M, name=Algorithm1.name)
         sigma = stacked([one._require_sigma() for one in trackers])
         new_sigma = (sigma + M.diagonal(dim1=1, dim2=2)).clamp(min=trackers[0].delta)  # lines 8 and 10
         shown = descending_on_cpu(new_sigma)  # of all at once: a GPU is waited for
@@ -104,11 +109,6 @@ class Algorithm1:
         new_V = _aligned(torch.baddbmm(V, V, C.mT), V)
         for tracker, *state in zip(trackers, new_U, new_V, new_sigma, shown, strict=True):
             tracker._U, tracker._V, tracker._sigma, tracker._shown = state
-
-    def _projected(self, change: WeightChange) -> torch.Tensor:
-        """(k, k) U^T G V."""
-        G = weight_change(change.direction, shape=self._shape, dtype=self._U.dtype)
-        return change.scale * ((self._U.T @ G) @ self._V)
 
     def _require_sigma(self) -> torch.Tensor:
         if self._sigma is None:

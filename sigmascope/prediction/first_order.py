@@ -12,13 +12,14 @@ from sigmascope.prediction.predictor import (
     initial_matrix,
     require_finite,
     require_positive_k,
-    stacked,
+    scales,
     weight_change,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.orthonormal import orthonormal
-from sigmascope.spectra.products import times
+from sigmascope.spectra.products import times_each
+from sigmascope.spectra.stacks import stacked
 from sigmascope.spectra.triplets import leading_triplets
 
 # Values this many roundings of the largest apart are tied.
@@ -84,9 +85,13 @@ class FirstOrder:
     @apart_from_training
     def step_alike(trackers: Sequence[FirstOrder], changes: Sequence[WeightChange]) -> None:
         """See Predictor."""
-        images = [tracker._images(change) for tracker, change in zip(trackers, changes, strict=True)]
-        GV, GtU = (stacked(one) for one in zip(*images, strict=True))  # (b, m, k), (b, n, k)
+        Gs = [
+            weight_change(change.direction, shape=tracker._shape, dtype=tracker._U.dtype)
+            for tracker, change in zip(trackers, changes, strict=True)
+        ]
         U, V = stacked([one._U for one in trackers]), stacked([one._V for one in trackers])
+        scale = scales(changes, like=U)
+        GV, GtU = scale * times_each(Gs, V), scale * times_each([G.T for G in Gs], U)  # (b, m, k), (b, n, k)
         sigma = stacked([one._sigma for one in trackers])
         M = U.mT @ GV
         require_finite(M, name=FirstOrder.name)
@@ -98,11 +103,6 @@ class FirstOrder:
         shown = descending_on_cpu(new_sigma)  # of all at once: a GPU is waited for
         for tracker, *state in zip(trackers, new_U, new_V, new_sigma, shown, strict=True):
             tracker._U, tracker._V, tracker._sigma, tracker._shown = state
-
-    def _images(self, change: WeightChange) -> tuple[torch.Tensor, torch.Tensor]:
-        """G V (m, k) and G^T U (n, k)."""
-        G = weight_change(change.direction, shape=self._shape, dtype=self._U.dtype)
-        return change.scale * times(G, self._V), change.scale * times(G.T, self._U)
 
     @property
     def singular_values(self) -> torch.Tensor:

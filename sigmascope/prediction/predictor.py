@@ -123,9 +123,9 @@ def weight_change(G: torch.Tensor, *, shape: torch.Size | None, dtype: torch.dty
     return tall(G).to(dtype)
 
 
-def stacked(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(len(tensors), ...), a view of a single one."""
-    return tensors[0][None] if len(tensors) == 1 else torch.stack(list(tensors))
+def scales(changes: Sequence[WeightChange], *, like: torch.Tensor) -> torch.Tensor:
+    """(len(changes), 1, 1) their scales, of the device and in the type of ``like``."""
+    return torch.tensor([change.scale for change in changes], dtype=like.dtype)[:, None, None].to(like.device)
 
 
 def require_finite(product: torch.Tensor, *, name: str) -> None:

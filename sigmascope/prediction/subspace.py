@@ -14,13 +14,13 @@ from sigmascope.prediction.predictor import (
     not_started,
     require_finite,
     require_positive_k,
-    stacked,
     weight_change,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.orthonormal import orthonormal
-from sigmascope.spectra.products import times
+from sigmascope.spectra.products import times_each
+from sigmascope.spectra.stacks import stacked
 from sigmascope.spectra.triplets import leading_triplets
 
 # Below this share of the largest, the last tracked value counts as zero: R would be near singular.
@@ -242,12 +242,12 @@ def _next_trials(
     trackers: Sequence[Subspace], Gs: Sequence[torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The next X = [V, b] of each, V R what was carried, and R."""
-    t = trackers[0]._tracked
-    if t < trackers[0]._trial.shape[1]:
-        for tracker, G in zip(trackers, Gs, strict=True):
-            side = G if tracker._trial_is_right else G.T
-            tracker._carried[:, t:] = times(side, tracker._trial[:, t:])
-    trials, R = orthonormal(stacked([tracker._carried for tracker in trackers]))
+    first, t = trackers[0], trackers[0]._tracked
+    carried = stacked([tracker._carried for tracker in trackers])
+    if t < first._trial.shape[1]:
+        sides = Gs if first._trial_is_right else [G.T for G in Gs]
+        carried[..., t:] = times_each(sides, stacked([tracker._trial[:, t:] for tracker in trackers]))
+    trials, R = orthonormal(carried)
     return trials, R[:, :t, :t]
 
 
@@ -258,24 +258,24 @@ def _half_step(
 
     ``roots`` are those of c.
     """
-    t, older = trackers[0]._tracked, [tracker._trial for tracker in trackers]
-    for tracker, trial in zip(trackers, trials, strict=True):
-        tracker._trial, tracker._trial_is_right = trial, not tracker._trial_is_right
-        tracker._product = times(tracker._W if tracker._trial_is_right else tracker._W.T, trial)
-    products = stacked([tracker._product for tracker in trackers])
+    first, t, older = trackers[0], trackers[0]._tracked, stacked([tracker._trial for tracker in trackers])
+    to_right = not first._trial_is_right
+    Ws = [tracker._W if to_right else tracker._W.T for tracker in trackers]
+    products = times_each(Ws, trials)
     carried, kept = _room(products), products[..., :t]
     if any(roots):
         root = torch.tensor(roots, dtype=R.dtype)[:, None, None].to(R.device)
         scaled = R / root
         if not all(roots):
             scaled = torch.where(root > 0.0, scaled, torch.eye(t, dtype=R.dtype, device=R.device))
-        moved = torch.linalg.solve_triangular(scaled, stacked(older)[..., :t], upper=True, left=False)
+        moved = torch.linalg.solve_triangular(scaled, older[..., :t], upper=True, left=False)
         # the root twice: c itself can leave the range of float32
         torch.sub(kept, moved.mul_(root), out=carried[..., :t])
     else:
         carried[..., :t] = kept
-    for tracker, one in zip(trackers, carried, strict=True):
-        tracker._carried = one
+    for tracker, *state in zip(trackers, trials, products, carried, strict=True):
+        tracker._trial, tracker._product, tracker._carried = state
+        tracker._trial_is_right = to_right
 
 
 def _room(products: torch.Tensor) -> torch.Tensor:

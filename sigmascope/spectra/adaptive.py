@@ -14,7 +14,7 @@ from sigmascope.spectra.adaptive_layer import LAG, TOLERANCE, AdaptiveLayer
 from sigmascope.spectra.batched import exact_spectra
 from sigmascope.spectra.exact import Spectrum, check_accuracy, check_method
 from sigmascope.spectra.layer_errors import at_layer
-from sigmascope.spectra.moved import on_cpu
+from sigmascope.spectra.products import norms_and_distances
 
 # share of its way from which on a layer keeps another one company: alone, it would soon cost as much as both
 _COMPANION = 0.5
@@ -127,7 +127,8 @@ class AdaptiveSpectra:
             if layer.waits:
                 try:
                     weight = weights[name]
-                    layer.move(weight, step=layer.awaited, seen=layer.look(weight))
+                    ((norm, apart),) = norms_and_distances(*([one] for one in layer.look(weight)))
+                    layer.move(weight, step=layer.awaited, norm=norm, apart=apart)
                     exact = exact_spectra({name: weights[name]}, method=self._method, accuracy=self._accuracy)
                 except (KeyError, InvalidValueError, NumericalError, RuntimeError):  # no room, for instance
                     self._keep(name, layer.hold())
@@ -164,16 +165,15 @@ class AdaptiveSpectra:
 
     def _moved(self, weights: Mapping[str, torch.Tensor], *, step: int) -> dict[str, tuple[float, float]]:
         """What ``move`` says of each layer, all looked at before anything is fetched from a GPU."""
-        squared, apart = {}, {}
+        looks = []
         for name, weight in weights.items():
             with at_layer(name, step=step):
-                layer = self._layers.setdefault(name, self._layer())
-                squared[name], apart[name] = layer.look(weight)
-        squared, apart = on_cpu(squared), on_cpu(apart)
+                looks.append(self._layers.setdefault(name, self._layer()).look(weight))
+        seen = norms_and_distances(*zip(*looks, strict=True)) if looks else []
         moved = {}
-        for name, weight in weights.items():
+        for (name, weight), (norm, apart) in zip(weights.items(), seen, strict=True):
             with at_layer(name, step=step):
-                moved[name] = self._layers[name].move(weight, step=step, seen=(squared[name], apart[name]))
+                moved[name] = self._layers[name].move(weight, step=step, norm=norm, apart=apart)
         return moved
 
     def _keep(self, name: str, spectra: Mapping[int, Spectrum]) -> None:

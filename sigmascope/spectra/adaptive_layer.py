@@ -13,7 +13,6 @@ import torch
 from sigmascope.errors import InvalidValueError
 from sigmascope.spectra.exact import Spectrum, check_finite
 from sigmascope.spectra.orientation import tall
-from sigmascope.spectra.products import squared_norm
 
 # of the histogram's bins: the usual tolerance, and how many bins span 0 to sigma_max
 TOLERANCE, BINS = 0.05, 64
@@ -90,10 +89,11 @@ class AdaptiveLayer:
         self._rates: deque[float] = deque(maxlen=_MEMORY)  # error over distance, of late
         self._waiting: list[_Waiting] = []
 
-    def look(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Two numbers that ``move`` asks of ``weight``: |W|_F^2, and the distance that some rows have gone.
+    def look(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """W as it is looked at, some of its rows, and the same rows as they were decomposed last.
 
-        Apart, so that those of many layers can be fetched from a GPU at once.
+        ``move`` wants |W|_F and how far apart the rows are, which many layers have computed together. There
+        are no rows where there is nothing to compare: no decomposition, or another memory layout.
 
         Raises:
             InvalidValueError: the weight has changed its shape, type or device.
@@ -103,31 +103,29 @@ class AdaptiveLayer:
             raise InvalidValueError(
                 f"the weight changed its shape from {tuple(self._shape)} to {tuple(matrix.shape)}: start anew"
             )
-        squared, last = squared_norm(matrix), self._last
+        rows, last = _spread_rows(matrix), self._last
         if last is None:
-            return squared, torch.zeros_like(squared)
+            return matrix, rows[:0], rows[:0]
         before = last.rows.dtype, last.rows.device
         if before != (matrix.dtype, matrix.device):
             raise InvalidValueError(
                 f"the weight was {before[0]} on {before[1]} and is {matrix.dtype} on {matrix.device}: "
                 "start anew"
             )
-        return squared, _apart(_spread_rows(matrix), last)
+        known = rows.shape == last.rows.shape
+        return (matrix, rows, last.rows) if known else (matrix, rows[:0], rows[:0])
 
-    def move(
-        self, weight: torch.Tensor, *, step: int, seen: tuple[torch.Tensor, torch.Tensor]
-    ) -> tuple[float, float]:
+    def move(self, weight: torch.Tensor, *, step: int, norm: float, apart: float) -> tuple[float, float]:
         """How far ``weight`` is from the last decomposition, and how much farther than at the last look.
 
         Both as shares of the way, or of the patience where more of that is gone: beyond 1, a decomposition is
-        due. ``seen`` is what ``look`` has found.
+        due. ``norm`` is |W|_F and ``apart`` the distance of the rows of ``look``.
 
         Raises:
             NumericalError: NaN or infinity in it.
         """
         matrix = tall(weight)
-        squared, apart = (float(one) for one in seen)
-        self._norm = math.sqrt(squared)
+        self._norm = norm
         if not math.isfinite(self._norm):  # by an entry, or by squares that leave float32
             check_finite(matrix)
         self._shape = matrix.shape
@@ -277,7 +275,8 @@ class AdaptiveLayer:
         before, last = self._before, self._last
         if before is None or last is None or self._shape is None or self._gone == 0.0:
             return
-        apart = float(_apart(new.rows, before))
+        known = new.rows.shape == before.rows.shape
+        apart = float(torch.dist(new.rows, before.rows)) if known else 0.0
         whole = _distance(new.rows, new.norm, before, apart=apart, entries=self._shape.numel())
         way = _progress((last.step - before.step) / (new.step - before.step), self._came, whole)
         if not (0.0 < whole < math.inf and way > 0.0):
@@ -335,11 +334,6 @@ def _progress(time: float, gone: float, whole: float) -> float:
 def _bridge(way: float) -> float:
     """The error of an interpolation at ``way``, in units of that in the middle, of random walks."""
     return 2.0 * math.sqrt(way * (1.0 - way))
-
-
-def _apart(rows: torch.Tensor, anchor: _Anchor) -> torch.Tensor:
-    """() |rows - those of the anchor|_F; 0 where they are others."""
-    return torch.dist(rows, anchor.rows) if rows.shape == anchor.rows.shape else rows.new_zeros(())
 
 
 def _distance(rows: torch.Tensor, norm: float, anchor: _Anchor, *, apart: float, entries: int) -> float:

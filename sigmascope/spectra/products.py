@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
+
+from sigmascope.spectra.stacks import on_cpu
 
 # Vectors from which on a matrix by rows is best multiplied as it is.
 _MANY = 16
@@ -36,6 +39,18 @@ def times(matrix: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
     return (vectors.T @ matrix.T).T
 
 
+def times_each(matrices: Sequence[torch.Tensor], vectors: torch.Tensor) -> torch.Tensor:
+    """(b, m, p): each of ``matrices``, (m, n), times its own of ``vectors`` (b, n, p).
+
+    On a GPU, where a launch takes longer than a copy, by one product of a copy of all.
+    """
+    if len(matrices) == 1:
+        return times(matrices[0], vectors[0])[None]
+    if vectors.device.type == "cpu":
+        return torch.stack([times(*pair) for pair in zip(matrices, vectors, strict=True)])
+    return torch.stack(list(matrices)) @ vectors
+
+
 def _one_vector(blocks: torch.Tensor, vector: torch.Tensor, *, by_rows: bool) -> torch.Tensor:
     """(m, 1): the matrix that these are ``blocks`` of rows of times ``vector``, or its transpose."""
     if by_rows:
@@ -45,12 +60,27 @@ def _one_vector(blocks: torch.Tensor, vector: torch.Tensor, *, by_rows: bool) ->
 
 
 def frobenius_norm(matrix: torch.Tensor) -> float:
-    """|W|_F; infinite or NaN where an entry is, and where squares leave the range of the type."""
-    return math.sqrt(float(squared_norm(matrix)))
+    """|W|_F; infinite or NaN where an entry is, and where squares leave the range of the type.
 
-
-def squared_norm(matrix: torch.Tensor) -> torch.Tensor:
-    """() |W|_F^2, as one product, in half the time of ``torch.linalg.vector_norm``."""
+    As one product, in half the time of ``torch.linalg.vector_norm``.
+    """
     stored = matrix if matrix.is_contiguous() else matrix.T
     flat = stored.flatten()  # a view of what lies in one piece
-    return torch.dot(flat, flat)
+    return math.sqrt(float(torch.dot(flat, flat)))
+
+
+def norms_and_distances(
+    matrices: Sequence[torch.Tensor], ones: Sequence[torch.Tensor], others: Sequence[torch.Tensor]
+) -> list[tuple[float, float]]:
+    """|W|_F of each matrix, and |A - B|_F of the A of ``ones`` and B of ``others`` in its place.
+
+    A GPU gets a few launches for all, and is waited for once; A and B may be empty.
+    """
+    if not all(matrix.is_cuda for matrix in matrices):
+        pairs = zip(matrices, ones, others, strict=True)
+        return [(frobenius_norm(W), float(torch.dist(A, B))) for W, A, B in pairs]
+    norms = torch._foreach_norm(list(matrices))
+    apart = torch._foreach_norm(torch._foreach_sub(list(ones), list(others)))
+    found = on_cpu(dict(enumerate([*norms, *apart])))
+    count = len(matrices)
+    return [(float(found[place]), float(found[count + place])) for place in range(count)]

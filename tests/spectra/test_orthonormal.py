@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sigmascope.spectra.moved import on_cpu
 from sigmascope.spectra.orthonormal import orthonormal
+from sigmascope.spectra.stacks import on_cpu
 
 DEVICES = [
     "cpu",
