@@ -15,8 +15,9 @@ from sigmascope.prediction.together import modes_together, step_together
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.layer_errors import at_layer
 
-# entries of the weights that advance together: their changes can take as much memory again
-_TOGETHER = 2**24
+# entries of the weights that advance together: their changes can take as much memory again, and on the CPU
+# all that serves more than once should stay in the caches meanwhile
+_TOGETHER, _TOGETHER_ON_CPU = 2**24, 2**20
 
 
 class Trackers:
@@ -43,6 +44,10 @@ class Trackers:
     ) -> None:
         self._reanchor_every, self._steps = reanchor_every, dict.fromkeys(weights, 0)
         self._entries = {layer: weight.numel() for layer, weight in weights.items()}
+        self._most = {
+            layer: _TOGETHER_ON_CPU if weight.device.type == "cpu" else _TOGETHER
+            for layer, weight in weights.items()
+        }
         self._of: dict[str, tuple[Predictor, ...]] = {
             layer: tuple(make_predictor(name, k=min(top_k, *weight.shape)) for name in predictors)
             for layer, weight in weights.items()
@@ -57,12 +62,12 @@ class Trackers:
         alike: dict[tuple[object, ...], tuple[list[str], int]] = {}
         for layer in layers:
             likeness = tuple(tracker.likeness for tracker in self._of[layer])
-            group, entries = alike.get(likeness, ([], _TOGETHER))
-            if entries + self._entries[layer] > _TOGETHER:
+            group, room = alike.get(likeness, ([], 0))
+            if self._entries[layer] > room:
                 found.append(group := [])
-                entries = 0
+                room = self._most[layer]
             group.append(layer)
-            alike[likeness] = group, entries + self._entries[layer]
+            alike[likeness] = group, room - self._entries[layer]
         return found
 
     def advance(self, changes: Mapping[str, WeightChange], *, weights: Mapping[str, torch.Tensor]) -> None:

@@ -98,7 +98,7 @@ def test_the_layer_at_fault_is_named(predictor: str) -> None:
 
 def test_groups_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their changes are in memory at the same time."""
-    monkeypatch.setattr("sigmascope.trackers._TOGETHER", 70)
+    monkeypatch.setattr("sigmascope.trackers._TOGETHER_ON_CPU", 70)
     weights = {name: matrix(6, 5, seed=0) for name in "abcde"} | {"f": matrix(7, 11, seed=0)}
     trackers = Trackers(weights, predictors=["subspace"], top_k=2, reanchor_every=0)
     assert trackers.groups(weights) == [["a", "b"], ["c", "d"], ["e"], ["f"]]
