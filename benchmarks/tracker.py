@@ -29,6 +29,11 @@ Theta(n / k).
     TRACKER_gain_over_n_by_k_nN_kK     that gain over n / k: constant where it is Theta(n / k)
     TRACKER_cost_exponent_n, _k        least-squares exponents of the time in n and in k (paper: 2 and 1)
     TRACKER_gain_exponent              least-squares exponent of the gain in n / k (paper: 1)
+
+Of many layers at once, the 16 of a GPT of four blocks and width 256 (512 on a GPU), k = 8:
+
+    TRACKER_together_gain              median time of a step of each layer, one after another, over that of
+                                       ``step_together``
 """
 
 from __future__ import annotations
@@ -47,7 +52,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from benchmarks.report import Report, parse_args_on_device
-from sigmascope.prediction import Predictor, make_predictor
+from sigmascope.prediction import Predictor, WeightChange, make_predictor, step_together
 from sigmascope.spectra.exact import exact_spectrum
 from sigmascope.theory.scoring import skill
 from worker.datasets.catalogue import load_images
@@ -63,6 +68,7 @@ TRACKERS = ("algorithm1", "first_order", "subspace")
 SIZES = (512, 1024, 2048)
 # Steps timed for each size; svdvals of 2048 takes a second
 REPEATS: Mapping[int, int] = {512: 40, 1024: 20, 2048: 8}
+TURNS = 50  # steps timed of many layers at once
 Key = tuple[str, int]  # tracker and k
 
 
@@ -276,6 +282,32 @@ def _timed_at(n: int, device: str) -> tuple[float, dict[Key, Series]]:
     return svdvals.typical, series
 
 
+def together(report: Report, device: str) -> None:
+    """Layers of few shapes, one after another and together."""
+    generator, width = torch.Generator().manual_seed(3), 256 if device == "cpu" else 512
+    shapes = 4 * [(3 * width, width), (width, width), (4 * width, width), (width, 4 * width)]
+    weights = [torch.randn(shape, generator=generator).to(device) / math.sqrt(shape[1]) for shape in shapes]
+    changes = [
+        WeightChange(torch.randn(shape, generator=generator).to(device), 1e-4 / width) for shape in shapes
+    ]
+    for name in TRACKERS:
+        alone, side_by_side = ([make_predictor(name, k=RANKS[0]) for _ in weights] for _ in range(2))
+        for trackers in (alone, side_by_side):
+            for tracker, weight in zip(trackers, weights, strict=True):
+                tracker.start(weight)
+        seconds: dict[bool, list[float]] = {True: [], False: []}
+        for turn in range(2 * TURNS):
+            started = time.perf_counter()
+            if turn % 2:
+                step_together(side_by_side, changes)
+            else:
+                for tracker, change in zip(alone, changes, strict=True):
+                    tracker.step(change.direction, scale=change.scale)
+            _ = [one.singular_values for one in (side_by_side if turn % 2 else alone)]
+            seconds[turn % 2 == 1].append(time.perf_counter() - started)
+        report.emit(f"{name}_together_gain", median(seconds[False]) / median(seconds[True]), "x")
+
+
 def _emit_exponents(report: Report, name: str, *, cost: Mapping[tuple[int, int], float]) -> None:
     """Slopes of log seconds on log n and log k."""
     n, k, seconds = np.log([(n, k, value) for (n, k), value in cost.items()]).T
@@ -296,3 +328,4 @@ if __name__ == "__main__":
     if where == "cpu":
         cifar10(figures)
     sizes(figures, where)
+    together(figures, where)
