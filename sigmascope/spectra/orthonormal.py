@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 
 # product of the sines of all columns' angles to those before, from which on the Cholesky factor is exact to
-# float32: the columns' condition is no worse than its inverse, and errors are float64's times the square
+# float32: unit columns have at most twice its inverse as condition, and errors are float64's times the square
 _WIDE = 1e-4
+# matrices from which on it is faster on a GPU than reflections of one after another
+_MANY = 4
 
 
 def orthonormal(columns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -15,11 +17,11 @@ def orthonormal(columns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     By Householder's reflections: orthonormal even where ``columns`` lose rank and R turns singular. What R
     has below its diagonal is not set, since whoever solves with R does not look there.
 
-    On CUDA they are a hundred launches a matrix. In float32 the Cholesky factor of columns^T columns in
-    float64 serves there, for all matrices at once (Yamamoto et al. 2015, Roundoff error analysis of the
-    CholeskyQR2 algorithm), and reflections only where columns are close to dependent.
+    On CUDA they take one matrix after another. Many in float32 go through the Cholesky factor of
+    columns^T columns in float64, all at once (Yamamoto et al. 2015, Roundoff error analysis of the
+    CholeskyQR2 algorithm), and through reflections only where columns are close to dependent.
     """
-    if columns.device.type != "cuda" or columns.dtype != torch.float32:
+    if columns.device.type != "cuda" or columns.dtype != torch.float32 or len(columns) < _MANY:
         return _reflected(columns)
     exact = columns.double()
     lower, failed = torch.linalg.cholesky_ex(exact.mT @ exact)
