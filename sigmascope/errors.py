@@ -29,7 +29,13 @@ class NotFoundError(SigmascopeError):
 
 
 class NumericalError(SigmascopeError):
-    """NaN or infinity where a number is needed."""
+    """NaN or infinity where a number is needed.
+
+    Attributes:
+        places: which ones, of several that were looked at together; empty where it was one.
+    """
+
+    places: tuple[int, ...] = ()
 
 
 class DivergedError(NumericalError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any
 
@@ -22,8 +22,8 @@ from sigmascope.theory.noise import beta1, diffusion, gradient_variance
 
 # A scale as close to 1 as this is 1, and rounding. Two looks at one scale differ by less than this.
 _ROUNDING, _SAME = 1e-3, 0.01
-# numbers in x and delta of the layers that are looked at together, which are copied
-_TOGETHER = 2**24
+# numbers copied or formed of layers that are looked at together: x and delta, or the products of positions
+_TOGETHER, _TOGETHER_ON_CPU = 2**24, 2**20
 # Input x and output gradient delta of each use of a layer in one pass, by the forward call that made it.
 Uses = dict[object, tuple[torch.Tensor, torch.Tensor]]
 
@@ -73,9 +73,6 @@ class GradientNoiseMeter:
         self._rows = {name: slice(*rows[name]) if name in rows else slice(None) for name in layers}
         self._sample_count = sample_count
         self._uses: dict[str, Uses] = {name: {} for name in layers}
-        # of the pass that ran last, once it was looked at
-        self._seen: list[_Passes] | None = None
-        self._known: dict[str, float | None] = {}
         self._handles = [self._watch(name, layer) for name, layer in self._layers.items()]
 
     def __enter__(self) -> GradientNoiseMeter:
@@ -108,10 +105,11 @@ class GradientNoiseMeter:
                 used several times in one pass hold different numbers of samples.
             NumericalError: a gradient holds NaN or infinity; the message names the layer.
         """
-        scales, measured = self._scales(), {}
-        for one in self._passes():
-            for name, (squares, norm) in zip(one.names, one.norms().tolist(), strict=True):
-                scale = scales[name]
+        measured = {}
+        for names in self._groups(dict.fromkeys(self._layers, ())):
+            one = self._pass(names)
+            for name, sides, norms in zip(names, one.sides().tolist(), one.norms().tolist(), strict=True):
+                scale, (squares, norm) = _scale(sides), norms
                 if scale is not None:
                     rate = learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
                     measured[name] = self._noise(name, one, scale**2 * squares, norm, learning_rate=rate)
@@ -132,15 +130,16 @@ class GradientNoiseMeter:
         Raises:
             InvalidValueError: as :meth:`measure`.
         """
-        scales, variances = self._scales(), {}
-        for one in self._passes():
-            names = [name for name in one.names if name in modes and scales[name] is not None]
-            if not names:
-                continue
-            sides = [torch.stack([modes[name][side] for name in names]) for side in (0, 1)]
+        variances = {}
+        shapes = {name: (left.shape, left.dtype) for name, (left, _) in modes.items() if name in self._layers}
+        for names in self._groups(shapes):
+            one, (left, right) = self._pass(names), zip(*(modes[name] for name in names), strict=True)
             share = step_variance(learning_rate=1.0, batch_size=one.batch, samples=self._sample_count)
-            for name, along in zip(names, one.of(names).variances_along(*sides).cpu(), strict=True):
-                variances[name] = share * (learning_rate * (scales[name] or 0.0)) ** 2 * along
+            along = one.variances_along(stacked(left), stacked(right)).cpu()
+            for name, sides, variance in zip(names, one.sides().tolist(), along, strict=True):
+                scale = _scale(sides)
+                if scale is not None:
+                    variances[name] = share * (learning_rate * scale) ** 2 * variance
         return variances
 
     def _watch(self, name: str, layer: nn.Linear) -> RemovableHandle:
@@ -154,7 +153,6 @@ class GradientNoiseMeter:
                 return
             # A pass whose backward ran and that nobody measured belongs to an earlier batch.
             uses.clear()
-            self._known, self._seen = {}, None
             call = object()
 
             def after_backward(delta: torch.Tensor) -> None:
@@ -164,16 +162,49 @@ class GradientNoiseMeter:
 
         return layer.register_forward_hook(after_forward, with_kwargs=True)
 
-    def _gradient(self, name: str) -> torch.Tensor | None:
+    def _gradient(self, name: str) -> torch.Tensor:
         """(rows, columns): the batch gradient of the rows that are meant."""
-        weight = self._layers[name].weight
-        gradient = weight.grad if weight.is_leaf else None  # computed of other parameters: it has none
+        gradient = self._layers[name].weight.grad
         if gradient is None:
-            return None
+            raise InvalidValueError(f"layer {name} has no gradient: call backward() first")
         return gradient[self._rows[name]].to(torch.promote_types(gradient.dtype, torch.float32))
 
     def _by_sample(self, name: str, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs (B, T, columns) and deltas (B, T, rows), the positions of all uses side by side."""
+        uses = self._uses[name].values()
+        xs = [x.reshape(len(x), -1, x.shape[-1]) for x, _ in uses]
+        deltas = [delta.reshape(len(delta), -1, delta.shape[-1]) for _, delta in uses]
+        x, delta = (one[0] if len(one) == 1 else torch.cat(one, dim=1) for one in (xs, deltas))
+        return x.to(dtype), delta[..., self._rows[name]].to(dtype)
+
+    def _groups(self, layers: Mapping[str, object]) -> list[list[str]]:
+        """Those of ``layers`` that have something to measure, those of one shape (and one value) together."""
+        found: list[list[str]] = []
+        alike: dict[tuple[object, ...], tuple[list[str], int]] = {}
+        for name, value in layers.items():
+            weight = self._layers[name].weight
+            # computed of other parameters, a weight has no gradient
+            if not self._uses[name] or not weight.is_leaf or weight.grad is None:
+                continue
+            batch, positions, width = self._size(name)
+            if batch < 2:
+                continue
+            shape = (batch, positions, weight.grad[self._rows[name]].shape, weight.dtype, weight.device)
+            size = batch * positions * max(width, positions)
+            group, room = alike.get((shape, value), ([], 0))
+            if size > room:
+                found.append(group := [])
+                room = _TOGETHER_ON_CPU if weight.device.type == "cpu" else _TOGETHER
+            group.append(name)
+            alike[shape, value] = group, room - size
+        return found
+
+    def _size(self, name: str) -> tuple[int, int, int]:
+        """B, T and how many numbers x and delta have for each position.
+
+        Raises:
+            InvalidValueError: the uses have different B.
+        """
         uses = list(self._uses[name].values())
         sizes = {len(x) for x, _ in uses}
         if len(sizes) > 1:
@@ -181,41 +212,19 @@ class GradientNoiseMeter:
                 f"layer {name} was used with {sorted(sizes)} samples in one pass; gradient noise needs the "
                 "same samples in each use: leave the layer out of those measured"
             )
-        xs = [x.reshape(len(x), -1, x.shape[-1]) for x, _ in uses]
-        deltas = [delta.reshape(len(delta), -1, delta.shape[-1]) for _, delta in uses]
-        x, delta = (one[0] if len(one) == 1 else torch.cat(one, dim=1) for one in (xs, deltas))
-        return x.to(dtype), delta[..., self._rows[name]].to(dtype)
+        (batch,) = sizes
+        widths = uses[0][0].shape[-1], uses[0][1].shape[-1]
+        return batch, sum(x.numel() for x, _ in uses) // max(batch * widths[0], 1), sum(widths)
 
-    def _passes(self) -> list[_Passes]:
-        """What the pass has left of the layers that have something to measure, by shape."""
-        if self._seen is None:
-            groups: dict[tuple[object, ...], _Passes] = {}
-            self._seen = []
-            for name in self._layers:
-                gradient = self._gradient(name) if self._uses[name] else None
-                if gradient is None:
-                    continue
-                x, delta = self._by_sample(name, gradient.dtype)
-                if len(x) < 2:
-                    continue
-                key = x.shape, delta.shape, x.dtype, x.device
-                group = groups.get(key)
-                if group is None or (len(group.names) + 1) * (x.numel() + delta.numel()) > _TOGETHER:
-                    self._seen.append(group := _Passes())
-                    groups[key] = group
-                group.add(name, x, delta, gradient)
-        return self._seen
-
-    def _scales(self) -> dict[str, float | None]:
-        """By how much each gradient was scaled down since the pass; None where it is not that of the pass."""
-        for one in self._passes():
-            if not self._known.keys() >= set(one.names):
-                found = one.sides().tolist()
-                self._known |= {name: _scale(sides) for name, sides in zip(one.names, found, strict=True)}
-        return self._known
+    def _pass(self, names: Sequence[str]) -> _Pass:
+        """What the pass has left of layers of one shape."""
+        gradients = [self._gradient(name) for name in names]
+        sides = [self._by_sample(name, gradients[0].dtype) for name in names]
+        xs, deltas = zip(*sides, strict=True)
+        return _Pass(stacked(xs), stacked(deltas), gradients)
 
     def _noise(
-        self, name: str, one: _Passes, sum_of_squares: float, gradient_norm: float, *, learning_rate: float
+        self, name: str, one: _Pass, sum_of_squares: float, gradient_norm: float, *, learning_rate: float
     ) -> GradientNoise:
         if not math.isfinite(sum_of_squares) or not math.isfinite(gradient_norm):
             raise NumericalError(f"layer {name}: the gradient holds NaN or infinity; lower the learning rate")
@@ -233,41 +242,26 @@ class GradientNoiseMeter:
     def _forget(self) -> None:
         for uses in self._uses.values():
             uses.clear()
-        self._known, self._seen = {}, None
 
 
-@dataclass(slots=True)
-class _Passes:
-    """What one pass has left of l layers of one shape, looked at together.
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """What one pass has left of l layers of one shape.
 
     Attributes:
-        names: of the layers.
-        xs: (B, T, columns) of each.
-        deltas: (B, T, rows) of each.
+        x: (l, B, T, columns).
+        delta: (l, B, T, rows).
         gradients: (rows, columns) of each.
     """
 
-    names: list[str] = field(default_factory=list)
-    xs: list[torch.Tensor] = field(default_factory=list)
-    deltas: list[torch.Tensor] = field(default_factory=list)
-    gradients: list[torch.Tensor] = field(default_factory=list)
-
-    def add(self, name: str, x: torch.Tensor, delta: torch.Tensor, gradient: torch.Tensor) -> None:
-        """One layer more."""
-        for kept, new in ((self.xs, x), (self.deltas, delta), (self.gradients, gradient)):
-            kept.append(new)
-        self.names.append(name)
-
-    def of(self, names: Sequence[str]) -> _Passes:
-        """Some of the layers."""
-        places = [self.names.index(name) for name in names]
-        every = self.xs, self.deltas, self.gradients
-        return _Passes(list(names), *([kept[place] for place in places] for kept in every))
+    x: torch.Tensor
+    delta: torch.Tensor
+    gradients: Sequence[torch.Tensor]
 
     @property
     def batch(self) -> int:
         """B."""
-        return len(self.xs[0])
+        return self.x.shape[1]
 
     @property
     def entries(self) -> int:
@@ -279,7 +273,7 @@ class _Passes:
 
         b = g^T a. The sum, as large a product as the backward pass, is not formed.
         """
-        x, delta = (stacked(one).flatten(1, 2) for one in (self.xs, self.deltas))
+        x, delta = self.x.flatten(1, 2), self.delta.flatten(1, 2)
         one = times_each(self.gradients, x.mean(1)[..., None])
         a = torch.cat([one, delta.square().mean(1).sqrt()[..., None]], dim=2)
         b = times_each([gradient.T for gradient in self.gradients], a)
@@ -288,7 +282,7 @@ class _Passes:
 
     def norms(self) -> torch.Tensor:
         """(l, 2): sum over samples of ||B sum_t delta_it x_it^T||_F^2, and the norm of the gradient."""
-        squares = _squared_norms(stacked(self.xs), stacked(self.deltas)).sum(1, dtype=self._exact)
+        squares = _squared_norms(self.x, self.delta).sum(1, dtype=self._exact)
         norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in self.gradients])
         return torch.stack([squares * self.batch**2, norms.to(self._exact)], dim=1)
 
@@ -296,18 +290,18 @@ class _Passes:
         """(l, k) variances over samples of u_k^T (B sum_t delta_it x_it^T) v_k."""
         rows, columns = self.gradients[0].shape
         of_delta, of_x = (left, right) if rows >= columns else (right, left)
-        x, delta = (stacked(one).flatten(1, 2) for one in (self.xs, self.deltas))
+        x, delta = self.x.flatten(1, 2), self.delta.flatten(1, 2)
         along = (delta @ of_delta) * (x @ of_x)  # (l, B T, k)
         return (self.batch * along.view(len(along), self.batch, -1, along.shape[2]).sum(2)).var(1)
 
     @property
     def _exact(self) -> torch.dtype:
         """Of sums over many numbers; Metal has no float64."""
-        return torch.float32 if self.xs[0].device.type == "mps" else torch.float64
+        return torch.float32 if self.x.device.type == "mps" else torch.float64
 
 
 def _scale(sides: Sequence[Sequence[float]]) -> float | None:
-    """The c in g = c sum_it delta_it x_it^T by :meth:`_Passes.sides`: below 1 where g was clipped, else 1.
+    """The c in g = c sum_it delta_it x_it^T by :meth:`_Pass.sides`: below 1 where g was clipped, else 1.
 
     None where there is none: not the gradient of this pass, or not of it alone. A pair along which nothing
     lies, or NaN does, does not count.

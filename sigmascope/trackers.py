@@ -85,7 +85,9 @@ class Trackers:
             for trackers in zip(*(self._of[layer] for layer in changes), strict=True):
                 step_together(trackers, list(changes.values()))
         except NumericalError as error:
-            raise NumericalError(f"{_named(_at_fault(changes))}: {error}") from error
+            at_fault = [layer for place, layer in enumerate(changes) if place in error.places]
+            several = "s" if len(at_fault) > 1 else ""
+            raise NumericalError(f"layer{several} {', '.join(at_fault)}: {error}") from error
         for layer in changes:
             self._steps[layer] += 1
 
@@ -131,13 +133,3 @@ class Trackers:
 
     def _subspace(self, layer: str) -> Subspace | None:
         return next((tracker for tracker in self._of[layer] if isinstance(tracker, Subspace)), None)
-
-
-def _at_fault(changes: Mapping[str, WeightChange]) -> list[str]:
-    """The layers whose change is not finite; all where products of finite ones have left the numbers."""
-    found = [layer for layer, change in changes.items() if not bool(change.direction.isfinite().all())]
-    return found or list(changes)
-
-
-def _named(layers: Sequence[str]) -> str:
-    return f"layer{'s' if len(layers) > 1 else ''} {', '.join(layers)}"

@@ -314,3 +314,31 @@ def test_an_input_given_by_name() -> None:
     with GradientNoiseMeter(linears(named), sample_count=100) as meter:
         cross_entropy(named(x), y).backward()
         assert set(meter.measure(learning_rate=0.1)) == {"only"}
+
+
+def test_layers_of_one_shape_are_asked_for_one_by_one_and_together() -> None:
+    """Whichever are asked for, with as many modes each as one likes, and nothing is kept in between."""
+    model = nn.Sequential(*(nn.Linear(FEATURES, FEATURES) for _ in range(3)))
+    x, y = data(model, 12)
+    generator = torch.Generator().manual_seed(5)
+    bases = {
+        name: tuple(torch.linalg.qr(torch.randn(FEATURES, k, generator=generator)).Q for _ in range(2))
+        for name, k in {"0": 2, "1": 3, "2": 2}.items()
+    }
+    with GradientNoiseMeter(linears(model), sample_count=100) as meter:
+        cross_entropy(model(x), y).backward()
+        together = meter.variance_along(bases, learning_rate=1.0)  # type: ignore[arg-type]
+        for name, basis in bases.items():
+            alone = meter.variance_along({name: basis}, learning_rate=1.0)  # type: ignore[dict-item]
+            assert list(alone) == [name]
+            torch.testing.assert_close(alone[name], together[name])
+            assert len(alone[name]) == basis[0].shape[1]
+        before = {name: layer.weight.grad.norm() for name, layer in linears(model).items()}  # type: ignore[union-attr]
+        for parameter in model.parameters():
+            assert parameter.grad is not None
+            parameter.grad *= 0.5  # clipped since
+        halved = meter.variance_along(bases, learning_rate=1.0)  # type: ignore[arg-type]
+        noise = meter.measure(learning_rate=0.1)
+    for name in bases:
+        torch.testing.assert_close(halved[name], together[name] / 4)
+        assert noise[name].gradient_norm == pytest.approx(float(before[name]) / 2, rel=1e-5)

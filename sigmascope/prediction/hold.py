@@ -17,6 +17,7 @@ from sigmascope.prediction.predictor import (
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.exact import exact_spectrum
+from sigmascope.spectra.stacks import on_cpu
 
 
 class Hold:
@@ -58,11 +59,14 @@ class Hold:
     @apart_from_training
     def step_alike(trackers: Sequence[Hold], changes: Sequence[WeightChange]) -> None:
         """See Predictor."""
-        for tracker, change in zip(trackers, changes, strict=True):
-            # NaN and infinity survive the largest absolute value, and one number is cheap to look at
+        # NaN and infinity survive the largest absolute value, and one number each is cheap to look at
+        largest = {}
+        for place, (tracker, change) in enumerate(zip(trackers, changes, strict=True)):
             dtype = torch.promote_types(change.direction.dtype, torch.float32)
             G = weight_change(change.direction, shape=tracker._shape, dtype=dtype)
-            require_finite(change.scale * G.abs().amax(), name=Hold.name)
+            largest[place] = change.scale * G.abs().amax()
+        numbers = [float(one) for one in on_cpu(largest).values()]
+        require_finite(torch.tensor(numbers, dtype=torch.float64)[:, None], name=Hold.name)
 
     @property
     def singular_values(self) -> torch.Tensor:

@@ -128,13 +128,18 @@ def scales(changes: Sequence[WeightChange], *, like: torch.Tensor) -> torch.Tens
     return torch.tensor([change.scale for change in changes], dtype=like.dtype)[:, None, None].to(like.device)
 
 
-def require_finite(product: torch.Tensor, *, name: str) -> None:
-    """Raise NumericalError unless every entry of ``product`` (a product with G) is finite."""
+def require_finite(products: torch.Tensor, *, name: str) -> None:
+    """Raise NumericalError, with the places, where an entry of ``products`` with G (b, ...) is not finite."""
     # a sum is finite of finite numbers alone, but may overflow on its own: the cheapest look at all
-    if not math.isfinite(float(product.sum())) and not bool(torch.isfinite(product).all()):
-        raise NumericalError(
+    if math.isfinite(float(products.sum())):
+        return
+    finite = products.isfinite().flatten(1).all(1).tolist()
+    if not all(finite):
+        error = NumericalError(
             f"{name}: the weight change holds NaN or infinity; lower the learning rate, and start() anew"
         )
+        error.places = tuple(place for place, good in enumerate(finite) if not good)
+        raise error
 
 
 def not_started() -> InvalidValueError:

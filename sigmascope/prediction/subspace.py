@@ -27,6 +27,7 @@ from sigmascope.spectra.triplets import leading_triplets
 _NEGLIGIBLE = 1e-3
 # A state's tensors by name; the attributes are the same with an underscore.
 _TENSORS = ("W", "trial", "product", "carried")
+_MODES = ("singular_values", "left", "right")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,8 @@ class Subspace:
     def state_dict(self) -> State:
         """See Predictor. It holds W_t, so it is of the size of the weights."""
         tensors = {name: getattr(self, f"_{name}") for name in _TENSORS}
+        # those that are known; computed anew, in other company, their last bits would be others
+        tensors |= {f"modes.{part}": getattr(self._modes, part, None) for part in _MODES}
         tensors["ritz"] = torch.tensor(self._ritz, dtype=torch.float64)
         own = {"trial_is_right": self._trial_is_right, "shape": as_list(self._shape)}
         return saved(self._settings(), tensors) | own
@@ -220,7 +223,9 @@ class Subspace:
         if "trial_is_right" not in own:
             raise InvalidValueError("the state lacks 'trial_is_right': it was not saved by state_dict()")
         self._shape, self._trial_is_right = shape_of(own), bool(own["trial_is_right"])
-        self._ritz, self._modes = ritz, None
+        self._ritz = ritz
+        known = own.get("modes.left") is not None
+        self._modes = Modes(*(tensor_of(own, f"modes.{part}") for part in _MODES)) if known else None
         for attribute, tensor in tensors.items():
             setattr(self, attribute, tensor)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.prediction.predictor import Predictor
 from sigmascope.prediction.subspace import Modes, Subspace
 from sigmascope.prediction.update import WeightChange
@@ -16,11 +17,21 @@ def step_together(predictors: Sequence[Predictor], changes: Sequence[WeightChang
     those of one kind, setting and shape: on a GPU their launches are most of a step.
 
     Raises:
-        InvalidValueError, NumericalError: as ``step``; which predictors have stepped by then is not defined.
+        InvalidValueError: as ``step``, or there are not as many changes as predictors.
+        NumericalError: as ``step``; ``places`` are those of the predictors. Which others have stepped by then
+            is not defined.
     """
+    if len(changes) != len(predictors):
+        raise InvalidValueError(
+            f"{len(predictors)} predictors need as many changes, got {len(changes)}: pass one for each"
+        )
     for places in alike(predictors):
         group = [predictors[place] for place in places]
-        group[0].step_alike(group, [changes[place] for place in places])
+        try:
+            group[0].step_alike(group, [changes[place] for place in places])
+        except NumericalError as error:
+            error.places = tuple(places[place] for place in error.places)
+            raise
 
 
 def modes_together(trackers: Sequence[Subspace]) -> list[Modes]:

@@ -8,11 +8,19 @@ from typing import TypeVar
 import torch
 
 K = TypeVar("K")
+_ALIGNED = 64  # bytes; torch's own tensors begin at a multiple
 
 
 def stacked(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(len(tensors), ...), a view of a single one."""
-    return tensors[0][None] if len(tensors) == 1 else torch.stack(list(tensors))
+    """(len(tensors), ...), a view of a single one, if it begins where a tensor of its own would.
+
+    Where in memory numbers lie decides the order in which MKL adds them, so the last bit: a part of an older
+    stack gives the same as a copy of it that a state was restored from.
+    """
+    if len(tensors) > 1:
+        return torch.stack(list(tensors))
+    one = tensors[0][None]
+    return one.clone() if one.data_ptr() % _ALIGNED else one
 
 
 def on_cpu(tensors: Mapping[K, torch.Tensor]) -> dict[K, torch.Tensor]:

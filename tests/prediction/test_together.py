@@ -13,6 +13,7 @@ from sigmascope.prediction import PREDICTORS, Subspace, WeightChange, make_predi
 from sigmascope.prediction.together import alike, modes_together
 from sigmascope.trackers import Trackers
 
+OVERFLOWS = WeightChange(torch.full((6, 5), 2e38), -100.0)  # finite itself
 SHAPES = [(30, 20), (20, 30), (30, 20), (30, 20), (6, 30), (20, 30), (90, 40)]
 
 
@@ -82,16 +83,20 @@ def test_bad_input() -> None:
         tracker.start(torch.eye(5, 4))
     with pytest.raises(InvalidValueError, match=r"shape of W0, \(5, 4\), got \(4, 5\)"):
         step_together(trackers, [zero, WeightChange(torch.zeros(4, 5))])
-    with pytest.raises(NumericalError, match="NaN or infinity"):
+    with pytest.raises(InvalidValueError, match="2 predictors need as many changes, got 1"):
+        step_together(trackers, [zero])
+    with pytest.raises(NumericalError, match="NaN or infinity") as raised:
         step_together(trackers, [zero, WeightChange(torch.full((5, 4), math.nan))])
+    assert raised.value.places == (1,)
 
 
 @pytest.mark.parametrize("predictor", [*PREDICTORS])
-def test_the_layer_at_fault_is_named(predictor: str) -> None:
+@pytest.mark.parametrize("change", [WeightChange(torch.full((6, 5), math.inf)), OVERFLOWS])
+def test_the_layer_at_fault_is_named(predictor: str, change: WeightChange) -> None:
     weights = {name: matrix(6, 5, seed=0) for name in ("a", "b", "c")}
     trackers = Trackers(weights, predictors=[predictor], top_k=2, reanchor_every=0)
     changes = {name: WeightChange(torch.zeros(6, 5)) for name in weights}
-    changes["b"] = WeightChange(torch.full((6, 5), math.inf))
+    changes["b"] = change
     with pytest.raises(NumericalError, match=rf"^layer b: {predictor}: .*NaN or infinity"):
         trackers.advance(changes, weights=weights)
 
