@@ -18,7 +18,7 @@ from tests.stack import Stack
 
 pytestmark = pytest.mark.service
 
-LONG = {"preset": "demo", "model": {"width": 24, "depth": 1}, "batches": 700, "batch_size": 8}
+LONG = {"preset": "demo", "model": {"width": 24, "depth": 1}, "batches": 350, "batch_size": 8}
 
 
 def up(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -68,7 +68,7 @@ def test_stopping_leaves_no_process_and_starting_again_goes_on(tmp_path: Path) -
         assert client.run(running.id).attempt == 2
         (note,) = client.run(running.id).notes
         assert int(note.removeprefix("attempt 2 goes on after step ")) >= 10
-        assert client.spectra(running.id, "head")[0].tolist() == list(range(701))
+        assert client.spectra(running.id, "head")[0].tolist() == list(range(351))
         assert len(client.runs()) == 2
     stack.stop(signal.SIGTERM)
 
