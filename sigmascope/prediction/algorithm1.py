@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import torch
 
@@ -10,10 +11,10 @@ from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError
 from sigmascope.prediction.predictor import (
     descending_on_cpu,
+    each,
     initial_matrix,
     require_finite,
     require_positive_k,
-    scales,
     weight_change,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
@@ -99,7 +100,9 @@ class Algorithm1:
             for tracker, change in zip(trackers, changes, strict=True)
         ]
         U, V = stacked([one._U for one in trackers]), stacked([one._V for one in trackers])
-        M = scales(changes, like=U) * (times_each([G.T for G in Gs], U).mT @ V)  # line 6, (b, k, k)
+        M = each([change.scale for change in changes], like=U) * (
+            times_each([G.T for G in Gs], U).mT @ V
+        )  # line 6, (b, k, k)
         require_finite(M, name=Algorithm1.name)
         sigma = stacked([one._require_sigma() for one in trackers])
         new_sigma = (sigma + M.diagonal(dim1=1, dim2=2)).clamp(min=trackers[0].delta)  # lines 8 and 10
@@ -145,8 +148,7 @@ def _coefficients(M: torch.Tensor, *, old: torch.Tensor, new: torch.Tensor, epsi
     Line 10 overwrites sigma_i before i + 1 begins: for j < i the loop reads the new sigma_j, for j > i the
     old one, and sigma_i itself is old. ``earlier`` marks j < i; the loop is then one expression.
     """
-    k = M.shape[-1]
-    earlier = torch.ones(k, k, dtype=torch.bool, device=M.device).tril(-1)
+    earlier = _earlier(M.shape[-1], M.device)
     sigma_i = old[:, :, None]
     sigma_j = torch.where(earlier, new[:, None, :], old[:, None, :])
     # A gap of exactly -epsilon (two modes at the floor) is undefined as printed: read as a gap of zero.
@@ -155,6 +157,12 @@ def _coefficients(M: torch.Tensor, *, old: torch.Tensor, new: torch.Tensor, epsi
     C = M.mT / gap + M / (sigma_i + sigma_j + epsilon)
     C.diagonal(dim1=1, dim2=2).zero_()
     return C
+
+
+@cache
+def _earlier(k: int, device: torch.device) -> torch.Tensor:
+    """(k, k) j < i."""
+    return torch.ones(k, k, dtype=torch.bool, device=device).tril(-1)
 
 
 def _aligned(vectors: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:

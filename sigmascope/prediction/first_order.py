@@ -9,10 +9,10 @@ import torch
 from sigmascope.apart import apart_from_training
 from sigmascope.prediction.predictor import (
     descending_on_cpu,
+    each,
     initial_matrix,
     require_finite,
     require_positive_k,
-    scales,
     weight_change,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
@@ -90,7 +90,7 @@ class FirstOrder:
             for tracker, change in zip(trackers, changes, strict=True)
         ]
         U, V = stacked([one._U for one in trackers]), stacked([one._V for one in trackers])
-        scale = scales(changes, like=U)
+        scale = each([change.scale for change in changes], like=U)
         GV, GtU = scale * times_each(Gs, V), scale * times_each([G.T for G in Gs], U)  # (b, m, k), (b, n, k)
         sigma = stacked([one._sigma for one in trackers])
         M = U.mT @ GV

@@ -123,9 +123,11 @@ def weight_change(G: torch.Tensor, *, shape: torch.Size | None, dtype: torch.dty
     return tall(G).to(dtype)
 
 
-def scales(changes: Sequence[WeightChange], *, like: torch.Tensor) -> torch.Tensor:
-    """(len(changes), 1, 1) their scales, of the device and in the type of ``like``."""
-    return torch.tensor([change.scale for change in changes], dtype=like.dtype)[:, None, None].to(like.device)
+def each(numbers: Sequence[float], *, like: torch.Tensor) -> torch.Tensor | float:
+    """(len(numbers), 1, 1) of the device and type of ``like``, one for each of a stack; a single one as it is."""
+    if len(numbers) == 1:
+        return numbers[0]
+    return torch.tensor(numbers, dtype=like.dtype).view(-1, 1, 1).to(like.device)
 
 
 def require_finite(products: torch.Tensor, *, name: str) -> None:

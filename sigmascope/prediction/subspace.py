@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import torch
 from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError
 from sigmascope.prediction.predictor import (
+    each,
     initial_matrix,
     not_started,
     require_finite,
@@ -269,10 +271,10 @@ def _half_step(
     products = times_each(Ws, trials)
     carried, kept = _room(products), products[..., :t]
     if any(roots):
-        root = torch.tensor(roots, dtype=R.dtype)[:, None, None].to(R.device)
+        root = each(roots, like=R)
         scaled = R / root
         if not all(roots):
-            scaled = torch.where(root > 0.0, scaled, torch.eye(t, dtype=R.dtype, device=R.device))
+            scaled = torch.where(scaled.isfinite(), scaled, torch.eye(t, dtype=R.dtype, device=R.device))
         moved = torch.linalg.solve_triangular(scaled, older[..., :t], upper=True, left=False)
         # the root twice: c itself can leave the range of float32
         torch.sub(kept, moved.mul_(root), out=carried[..., :t])
@@ -285,7 +287,7 @@ def _half_step(
 
 def _room(products: torch.Tensor) -> torch.Tensor:
     """Zeros of the shape (b, side, p) of ``products``, by columns, as LAPACK wants them."""
-    return torch.zeros_like(products.mT, memory_format=torch.contiguous_format).mT
+    return products.new_zeros(*products.shape[:-2], products.shape[-1], products.shape[-2]).mT
 
 
 def _ritz_triplets(trackers: Sequence[Subspace]) -> list[Modes]:
@@ -308,10 +310,9 @@ def _singular_values(products: torch.Tensor, *, name: str) -> list[list[float]]:
         exact = products.double()
         squares = (exact.mT @ exact).cpu()  # of p x p: a GPU is slower, and would be waited for twice
         require_finite(squares, name=name)
-        values = torch.linalg.eigvalsh(squares).clamp_(min=0.0).sqrt_().flip(-1)
-    else:
-        R = torch.linalg.qr(products, mode="r").R
-        require_finite(R, name=name)
-        values = torch.linalg.svdvals(R)
-    found: list[list[float]] = values.tolist()
+        ascending = torch.linalg.eigvalsh(squares).tolist()
+        return [[math.sqrt(max(value, 0.0)) for value in reversed(values)] for values in ascending]
+    R = torch.linalg.qr(products, mode="r").R
+    require_finite(R, name=name)
+    found: list[list[float]] = torch.linalg.svdvals(R).tolist()
     return found

@@ -45,7 +45,7 @@ def times_each(matrices: Sequence[torch.Tensor], vectors: torch.Tensor) -> torch
     On a GPU, where a launch takes longer than a copy, by one product of a copy of all.
     """
     if len(matrices) == 1:
-        return times(matrices[0], vectors[0])[None]
+        return times(matrices[0], vectors.select(0, 0)).unsqueeze(0)
     if vectors.device.type == "cpu":
         return torch.stack([times(*pair) for pair in zip(matrices, vectors, strict=True)])
     return torch.stack(list(matrices)) @ vectors

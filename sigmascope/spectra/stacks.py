@@ -19,7 +19,7 @@ def stacked(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
     """
     if len(tensors) > 1:
         return torch.stack(list(tensors))
-    one = tensors[0][None]
+    one = tensors[0].unsqueeze(0)
     return one.clone() if one.data_ptr() % _ALIGNED else one
 
 
