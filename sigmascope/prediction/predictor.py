@@ -124,7 +124,7 @@ def weight_change(G: torch.Tensor, *, shape: torch.Size | None, dtype: torch.dty
 
 
 def each(numbers: Sequence[float], *, like: torch.Tensor) -> torch.Tensor | float:
-    """(len(numbers), 1, 1) of the device and type of ``like``, one for each of a stack; a single one as it is."""
+    """(len(numbers), 1, 1) of the device and type of ``like``, for a stack of so many; one alone as it is."""
     if len(numbers) == 1:
         return numbers[0]
     return torch.tensor(numbers, dtype=like.dtype).view(-1, 1, 1).to(like.device)
