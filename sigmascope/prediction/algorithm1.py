@@ -15,7 +15,7 @@ from sigmascope.prediction.predictor import (
     initial_matrix,
     require_finite,
     require_positive_k,
-    weight_change,
+    weight_changes,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.prediction.update import WeightChange
@@ -95,14 +95,10 @@ class Algorithm1:
     @apart_from_training
     def step_alike(trackers: Sequence[Algorithm1], changes: Sequence[WeightChange]) -> None:
         """See Predictor."""
-        Gs = [
-            weight_change(change.direction, shape=tracker._shape, dtype=tracker._U.dtype)
-            for tracker, change in zip(trackers, changes, strict=True)
-        ]
+        Gs = weight_changes(changes, shapes=[one._shape for one in trackers], dtype=trackers[0]._U.dtype)
         U, V = stacked([one._U for one in trackers]), stacked([one._V for one in trackers])
-        M = each([change.scale for change in changes], like=U) * (
-            times_each([G.T for G in Gs], U).mT @ V
-        )  # line 6, (b, k, k)
+        scale = each([change.scale for change in changes], like=U)
+        M = scale * (times_each([G.T for G in Gs], U).mT @ V)  # line 6, (b, k, k)
         require_finite(M, name=Algorithm1.name)
         sigma = stacked([one._require_sigma() for one in trackers])
         new_sigma = (sigma + M.diagonal(dim1=1, dim2=2)).clamp(min=trackers[0].delta)  # lines 8 and 10

@@ -13,7 +13,7 @@ from sigmascope.prediction.predictor import (
     initial_matrix,
     require_finite,
     require_positive_k,
-    weight_change,
+    weight_changes,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.prediction.update import WeightChange
@@ -85,10 +85,7 @@ class FirstOrder:
     @apart_from_training
     def step_alike(trackers: Sequence[FirstOrder], changes: Sequence[WeightChange]) -> None:
         """See Predictor."""
-        Gs = [
-            weight_change(change.direction, shape=tracker._shape, dtype=tracker._U.dtype)
-            for tracker, change in zip(trackers, changes, strict=True)
-        ]
+        Gs = weight_changes(changes, shapes=[one._shape for one in trackers], dtype=trackers[0]._U.dtype)
         U, V = stacked([one._U for one in trackers]), stacked([one._V for one in trackers])
         scale = each([change.scale for change in changes], like=U)
         GV, GtU = scale * times_each(Gs, V), scale * times_each([G.T for G in Gs], U)  # (b, m, k), (b, n, k)

@@ -123,6 +123,14 @@ def weight_change(G: torch.Tensor, *, shape: torch.Size | None, dtype: torch.dty
     return tall(G).to(dtype)
 
 
+def weight_changes(
+    changes: Sequence[WeightChange], *, shapes: Sequence[torch.Size | None], dtype: torch.dtype
+) -> list[torch.Tensor]:
+    """:func:`weight_change` of the direction of each."""
+    pairs = zip(changes, shapes, strict=True)
+    return [weight_change(change.direction, shape=shape, dtype=dtype) for change, shape in pairs]
+
+
 def each(numbers: Sequence[float], *, like: torch.Tensor) -> torch.Tensor | float:
     """(len(numbers), 1, 1) of the device and type of ``like``, for a stack of so many; one alone as it is."""
     if len(numbers) == 1:

@@ -16,7 +16,7 @@ from sigmascope.prediction.predictor import (
     not_started,
     require_finite,
     require_positive_k,
-    weight_change,
+    weight_changes,
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.prediction.update import WeightChange
@@ -144,10 +144,7 @@ class Subspace:
     @apart_from_training
     def step_alike(trackers: Sequence[Subspace], changes: Sequence[WeightChange]) -> None:
         """See Predictor."""
-        Gs = [
-            weight_change(change.direction, shape=tracker._shape, dtype=tracker._W.dtype)
-            for tracker, change in zip(trackers, changes, strict=True)
-        ]
+        Gs = weight_changes(changes, shapes=[one._shape for one in trackers], dtype=trackers[0]._W.dtype)
         if trackers[0]._trial.shape[1] == trackers[0]._W.shape[1]:  # with p = n nothing is outside the span
             _add(trackers, Gs, changes)
             for tracker in trackers:
