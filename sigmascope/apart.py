@@ -28,15 +28,18 @@ def apart_from_training(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def apart(*args: P.args, **kwargs: P.kwargs) -> R:
-        shortened = _shortened()
-        if not (shortened or torch.is_grad_enabled() or torch.is_inference_mode_enabled()):
-            return function(*args, **kwargs)  # apart already
+        shortened, inference = _shortened(), torch.is_inference_mode_enabled()
+        if not (shortened or inference):
+            if not torch.is_grad_enabled():
+                return function(*args, **kwargs)  # apart already
+            torch.set_grad_enabled(False)  # by hand: a context for it takes longer than a small operation
+            try:
+                return function(*args, **kwargs)
+            finally:
+                torch.set_grad_enabled(True)
         # inference mode too is left: what is kept there could never be changed outside of it
-        with torch.inference_mode(False), torch.no_grad():
-            if not shortened:
-                return function(*args, **kwargs)
-            with _full_precision():
-                return function(*args, **kwargs)
+        with torch.inference_mode(False), torch.no_grad(), _full_precision():
+            return function(*args, **kwargs)
 
     return apart
 

@@ -249,8 +249,8 @@ class _Pass:
     """What one pass has left of l layers of one shape.
 
     Attributes:
-        x: (l, B, T, columns).
-        delta: (l, B, T, rows).
+        x: (..., B, T, columns), the first dimension over layers where there are several.
+        delta: (..., B, T, rows).
         gradients: (rows, columns) of each.
     """
 
@@ -261,7 +261,7 @@ class _Pass:
     @property
     def batch(self) -> int:
         """B."""
-        return self.x.shape[1]
+        return self.x.shape[-3]
 
     @property
     def entries(self) -> int:
@@ -273,16 +273,16 @@ class _Pass:
 
         b = g^T a. The sum, as large a product as the backward pass, is not formed.
         """
-        x, delta = self.x.flatten(1, 2), self.delta.flatten(1, 2)
-        one = times_each(self.gradients, x.mean(1)[..., None])
-        a = torch.cat([one, delta.square().mean(1).sqrt()[..., None]], dim=2)
+        x, delta = self.x.flatten(-3, -2), self.delta.flatten(-3, -2)
+        one = times_each(self.gradients, x.mean(-2)[..., None])
+        a = torch.cat([one, delta.square().mean(-2).sqrt()[..., None]], dim=-1)
         b = times_each([gradient.T for gradient in self.gradients], a)
-        summed = ((delta @ a) * (x @ b)).sum(1, dtype=self._exact)
-        return torch.stack([b.square().sum(1, dtype=self._exact), summed], dim=1)
+        summed = ((delta @ a) * (x @ b)).sum(-2, dtype=self._exact)
+        return torch.stack([b.square().sum(-2, dtype=self._exact), summed], dim=-2).view(-1, 2, 2)
 
     def norms(self) -> torch.Tensor:
         """(l, 2): sum over samples of ||B sum_t delta_it x_it^T||_F^2, and the norm of the gradient."""
-        squares = _squared_norms(self.x, self.delta).sum(1, dtype=self._exact)
+        squares = _squared_norms(self.x, self.delta).sum(-1, dtype=self._exact).view(-1)
         norms = torch.stack([torch.linalg.vector_norm(gradient) for gradient in self.gradients])
         return torch.stack([squares * self.batch**2, norms.to(self._exact)], dim=1)
 
@@ -290,9 +290,10 @@ class _Pass:
         """(l, k) variances over samples of u_k^T (B sum_t delta_it x_it^T) v_k."""
         rows, columns = self.gradients[0].shape
         of_delta, of_x = (left, right) if rows >= columns else (right, left)
-        x, delta = self.x.flatten(1, 2), self.delta.flatten(1, 2)
-        along = (delta @ of_delta) * (x @ of_x)  # (l, B T, k)
-        return (self.batch * along.view(len(along), self.batch, -1, along.shape[2]).sum(2)).var(1)
+        x, delta = self.x.flatten(-3, -2), self.delta.flatten(-3, -2)
+        along = (delta @ of_delta) * (x @ of_x)  # (..., B T, k)
+        by_sample = along.view(len(self.gradients), self.batch, -1, along.shape[-1]).sum(2)
+        return (self.batch * by_sample).var(1)
 
     @property
     def _exact(self) -> torch.dtype:
@@ -317,7 +318,7 @@ def _scale(sides: Sequence[Sequence[float]]) -> float | None:
 
 
 def _squared_norms(x: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:
-    """(l, B): ||sum_t delta_it x_it^T||^2_F from x (l, B, T, columns) and delta (l, B, T, rows)."""
-    if x.shape[2] == 1:
-        return x.square().sum((2, 3)) * delta.square().sum((2, 3))
-    return ((x @ x.mT) * (delta @ delta.mT)).sum((2, 3))
+    """(..., B): ||sum_t delta_it x_it^T||^2_F from x (..., B, T, columns) and delta (..., B, T, rows)."""
+    if x.shape[-2] == 1:
+        return x.square().sum((-2, -1)) * delta.square().sum((-2, -1))
+    return ((x @ x.mT) * (delta @ delta.mT)).sum((-2, -1))

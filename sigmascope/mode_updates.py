@@ -13,7 +13,7 @@ from sigmascope.prediction.update import WeightChange
 from sigmascope.records import ModeUpdate
 from sigmascope.spectra.orientation import tall
 from sigmascope.spectra.products import times_each
-from sigmascope.spectra.stacks import on_cpu, stacked
+from sigmascope.spectra.stacks import on_cpu, stacked, unstacked
 
 
 def mode_updates(
@@ -59,7 +59,7 @@ def _along(changes: Mapping[str, WeightChange], modes: Mapping[str, Modes]) -> d
             stacked([getattr(modes[layer], side) for layer in layers]) for side in ("left", "right")
         )
         images = times_each([tall(changes[layer].direction) for layer in layers], right)
-        along |= dict(zip(layers, (images * left).sum(1), strict=True))
+        along |= zip(layers, unstacked((images * left).sum(-2), len(layers)), strict=True)
     moved = on_cpu(along)
     return {layer: _numpy(changes[layer].scale * moved[layer]) for layer in changes if layer in moved}
 

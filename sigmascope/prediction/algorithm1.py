@@ -21,7 +21,7 @@ from sigmascope.prediction.state import Entry, State, as_list, restored, saved, 
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.orthonormal import orthonormal
 from sigmascope.spectra.products import times_each
-from sigmascope.spectra.stacks import stacked
+from sigmascope.spectra.stacks import stacked, unstacked
 from sigmascope.spectra.triplets import leading_triplets
 
 
@@ -98,15 +98,16 @@ class Algorithm1:
         Gs = weight_changes(changes, shapes=[one._shape for one in trackers], dtype=trackers[0]._U.dtype)
         U, V = stacked([one._U for one in trackers]), stacked([one._V for one in trackers])
         scale = each([change.scale for change in changes], like=U)
-        M = scale * (times_each([G.T for G in Gs], U).mT @ V)  # line 6, (b, k, k)
+        M = scale * (times_each([G.T for G in Gs], U).mT @ V)  # line 6, (..., k, k)
         require_finite(M, name=Algorithm1.name)
         sigma = stacked([one._require_sigma() for one in trackers])
-        new_sigma = (sigma + M.diagonal(dim1=1, dim2=2)).clamp(min=trackers[0].delta)  # lines 8 and 10
+        new_sigma = (sigma + M.diagonal(dim1=-2, dim2=-1)).clamp(min=trackers[0].delta)  # lines 8 and 10
         shown = descending_on_cpu(new_sigma)  # of all at once: a GPU is waited for
         C = _coefficients(M, old=sigma, new=new_sigma, epsilon=trackers[0].epsilon)  # line 9
-        new_U = _aligned(torch.baddbmm(U, U, C.mT), U)  # lines 11, 13, 14
-        new_V = _aligned(torch.baddbmm(V, V, C.mT), V)
-        for tracker, *state in zip(trackers, new_U, new_V, new_sigma, shown, strict=True):
+        new_U = _aligned(U + U @ C.mT, U)  # lines 11, 13, 14
+        new_V = _aligned(V + V @ C.mT, V)
+        states = (unstacked(state, len(trackers)) for state in (new_U, new_V, new_sigma, shown))
+        for tracker, *state in zip(trackers, *states, strict=True):
             tracker._U, tracker._V, tracker._sigma, tracker._shown = state
 
     def _require_sigma(self) -> torch.Tensor:
@@ -139,19 +140,19 @@ class Algorithm1:
 
 
 def _coefficients(M: torch.Tensor, *, old: torch.Tensor, new: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """(b, k, k): line 9's factor of (u_j, v_j) in row i, which holds those of du_i and dv_i; no i = j.
+    """(..., k, k): line 9's factor of (u_j, v_j) in row i, which holds those of du_i and dv_i; no i = j.
 
     Line 10 overwrites sigma_i before i + 1 begins: for j < i the loop reads the new sigma_j, for j > i the
     old one, and sigma_i itself is old. ``earlier`` marks j < i; the loop is then one expression.
     """
     earlier = _earlier(M.shape[-1], M.device)
-    sigma_i = old[:, :, None]
-    sigma_j = torch.where(earlier, new[:, None, :], old[:, None, :])
+    sigma_i = old[..., :, None]
+    sigma_j = torch.where(earlier, new[..., None, :], old[..., None, :])
     # A gap of exactly -epsilon (two modes at the floor) is undefined as printed: read as a gap of zero.
     gap = sigma_i - sigma_j + epsilon
     gap = torch.where(gap == 0.0, epsilon, gap)
     C = M.mT / gap + M / (sigma_i + sigma_j + epsilon)
-    C.diagonal(dim1=1, dim2=2).zero_()
+    C.diagonal(dim1=-2, dim2=-1).zero_()
     return C
 
 
@@ -167,4 +168,4 @@ def _aligned(vectors: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
     Any factors Q R are Gram-Schmidt's up to the signs of the columns, which the alignment settles.
     """
     basis, _ = orthonormal(vectors)
-    return torch.where((basis * previous).sum(1, keepdim=True) < 0, -basis, basis)
+    return torch.where((basis * previous).sum(-2, keepdim=True) < 0, -basis, basis)

@@ -19,7 +19,7 @@ from sigmascope.prediction.state import Entry, State, as_list, restored, saved, 
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.orthonormal import orthonormal
 from sigmascope.spectra.products import times_each
-from sigmascope.spectra.stacks import stacked
+from sigmascope.spectra.stacks import stacked, unstacked
 from sigmascope.spectra.triplets import leading_triplets
 
 # Values this many roundings of the largest apart are tied.
@@ -88,17 +88,18 @@ class FirstOrder:
         Gs = weight_changes(changes, shapes=[one._shape for one in trackers], dtype=trackers[0]._U.dtype)
         U, V = stacked([one._U for one in trackers]), stacked([one._V for one in trackers])
         scale = each([change.scale for change in changes], like=U)
-        GV, GtU = scale * times_each(Gs, V), scale * times_each([G.T for G in Gs], U)  # (b, m, k), (b, n, k)
+        GV, GtU = scale * times_each(Gs, V), scale * times_each([G.T for G in Gs], U)
         sigma = stacked([one._sigma for one in trackers])
         M = U.mT @ GV
         require_finite(M, name=FirstOrder.name)
         both, apart = _rotations(M, sigma)
-        moved = sigma + M.diagonal(dim1=1, dim2=2)
+        moved = sigma + M.diagonal(dim1=-2, dim2=-1)
         new_U = _moved(U, both + apart, rest=GV - U @ M, sigma=sigma)
-        new_V = _moved(V, both - apart, rest=GtU - V @ M.mT, sigma=sigma) * _signs(moved)[:, None]
+        new_V = _moved(V, both - apart, rest=GtU - V @ M.mT, sigma=sigma) * _signs(moved)[..., None, :]
         new_sigma = moved.abs()
         shown = descending_on_cpu(new_sigma)  # of all at once: a GPU is waited for
-        for tracker, *state in zip(trackers, new_U, new_V, new_sigma, shown, strict=True):
+        states = (unstacked(state, len(trackers)) for state in (new_U, new_V, new_sigma, shown))
+        for tracker, *state in zip(trackers, *states, strict=True):
             tracker._U, tracker._V, tracker._sigma, tracker._shown = state
 
     @property
@@ -125,16 +126,16 @@ class FirstOrder:
 
 
 def _rotations(M: torch.Tensor, sigma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(b, k, k) twice: in row i, their sum has the coefficients of u_j in du_i, their difference in dv_i.
+    """(..., k, k) twice: in row i, their sum has the coefficients of u_j in du_i, their difference in dv_i.
 
     (sigma_i M_ji + sigma_j M_ij) / (sigma_i^2 - sigma_j^2) = h / gap + d / sum, with h and d the symmetric
     and antisymmetric halves of M and ``sum`` = sigma_i + sigma_j: only the first meets small gaps.
     """
-    gap = sigma[:, :, None] - sigma[:, None, :]
-    total = sigma[:, :, None] + sigma[:, None, :]
+    gap = sigma[..., :, None] - sigma[..., None, :]
+    total = sigma[..., :, None] + sigma[..., None, :]
     symmetric, antisymmetric = (M.mT + M) / 2, (M.mT - M) / 2
     # Gap and coupling are both rounding where values meet: their ratio would turn the pair at random.
-    rounding = _TIED * torch.finfo(sigma.dtype).eps * sigma.amax(1)[:, None, None]
+    rounding = _TIED * torch.finfo(sigma.dtype).eps * sigma.amax(-1)[..., None, None]
     turns = torch.sign(gap) * torch.atan2(2 * symmetric, gap.abs()) / 2
     both = torch.where(gap.abs() <= rounding, 0.0, turns)
     # u_i and v_i turn in opposite senses; total = 0 means both values are 0, and any turn will do
@@ -146,13 +147,13 @@ def _moved(
     vectors: torch.Tensor, rotation: torch.Tensor, *, rest: torch.Tensor, sigma: torch.Tensor
 ) -> torch.Tensor:
     """Orthonormal columns along sigma_i (u_i + sum_j C_ij u_j) + r_i, each on the side of its predecessor."""
-    sigma = sigma[:, None]
-    length = torch.hypot(sigma, torch.linalg.vector_norm(rest, dim=1, keepdim=True))
+    sigma = sigma[..., None, :]
+    length = torch.hypot(sigma, torch.linalg.vector_norm(rest, dim=-2, keepdim=True))
     safe = torch.where(length > 0, length, 1.0)
     inside = torch.where(length > 0, sigma / safe, 1.0)
-    turned = torch.baddbmm(vectors, vectors, rotation.mT) * inside + rest / safe
+    turned = (vectors + vectors @ rotation.mT) * inside + rest / safe
     basis, R = orthonormal(turned)
-    return basis * _signs(R.diagonal(dim1=1, dim2=2))[:, None]
+    return basis * _signs(R.diagonal(dim1=-2, dim2=-1))[..., None, :]
 
 
 def _signs(values: torch.Tensor) -> torch.Tensor:

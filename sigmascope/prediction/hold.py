@@ -66,7 +66,7 @@ class Hold:
             G = weight_change(change.direction, shape=tracker._shape, dtype=dtype)
             largest[place] = change.scale * G.abs().amax()
         numbers = [float(one) for one in on_cpu(largest).values()]
-        require_finite(torch.tensor(numbers, dtype=torch.float64)[:, None], name=Hold.name)
+        require_finite(torch.tensor(numbers, dtype=torch.float64)[:, None, None], name=Hold.name)
 
     @property
     def singular_values(self) -> torch.Tensor:

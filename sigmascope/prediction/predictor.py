@@ -120,6 +120,8 @@ def weight_change(G: torch.Tensor, *, shape: torch.Size | None, dtype: torch.dty
             f"G must have the shape of W0, {tuple(shape)}, got {tuple(G.shape)}: "
             "pass -learning_rate * weight.grad as it is, not transposed"
         )
+    if G.dtype == dtype and shape[0] >= shape[1]:
+        return G  # what comes of the rest, most often, and more quickly
     return tall(G).to(dtype)
 
 
@@ -132,18 +134,21 @@ def weight_changes(
 
 
 def each(numbers: Sequence[float], *, like: torch.Tensor) -> torch.Tensor | float:
-    """(len(numbers), 1, 1) of the device and type of ``like``, for a stack of so many; one alone as it is."""
+    """(len(numbers), 1, 1) of the device and type of ``like``, for what is ``stacked``; one as it is."""
     if len(numbers) == 1:
         return numbers[0]
     return torch.tensor(numbers, dtype=like.dtype).view(-1, 1, 1).to(like.device)
 
 
 def require_finite(products: torch.Tensor, *, name: str) -> None:
-    """Raise NumericalError, with the places, where an entry of ``products`` with G (b, ...) is not finite."""
+    """Raise NumericalError, with the places, where an entry of ``products`` with G is not finite.
+
+    These are ``stacked``, two-dimensional each.
+    """
     # a sum is finite of finite numbers alone, but may overflow on its own: the cheapest look at all
     if math.isfinite(float(products.sum())):
         return
-    finite = products.isfinite().flatten(1).all(1).tolist()
+    finite = products.isfinite().view(-1, *products.shape[-2:]).all(-1).all(-1).tolist()
     if not all(finite):
         error = NumericalError(
             f"{name}: the weight change holds NaN or infinity; lower the learning rate, and start() anew"

@@ -22,7 +22,7 @@ from sigmascope.prediction.state import Entry, State, as_list, restored, saved, 
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.orthonormal import orthonormal
 from sigmascope.spectra.products import times_each
-from sigmascope.spectra.stacks import stacked
+from sigmascope.spectra.stacks import stacked, unstacked
 from sigmascope.spectra.triplets import leading_triplets
 
 # Below this share of the largest, the last tracked value counts as zero: R would be near singular.
@@ -252,7 +252,7 @@ def _next_trials(
         sides = Gs if first._trial_is_right else [G.T for G in Gs]
         carried[..., t:] = times_each(sides, stacked([tracker._trial[:, t:] for tracker in trackers]))
     trials, R = orthonormal(carried)
-    return trials, R[:, :t, :t]
+    return trials, R[..., :t, :t]
 
 
 def _half_step(
@@ -264,40 +264,42 @@ def _half_step(
     """
     first, t, older = trackers[0], trackers[0]._tracked, stacked([tracker._trial for tracker in trackers])
     to_right = not first._trial_is_right
-    Ws = [tracker._W if to_right else tracker._W.T for tracker in trackers]
-    products = times_each(Ws, trials)
+    products = times_each([tracker._W if to_right else tracker._W.T for tracker in trackers], trials)
     carried, kept = _room(products), products[..., :t]
     if any(roots):
         root = each(roots, like=R)
-        scaled = R / root
+        scaled = R / root / root  # c itself can leave the range of float32
         if not all(roots):
             scaled = torch.where(scaled.isfinite(), scaled, torch.eye(t, dtype=R.dtype, device=R.device))
         moved = torch.linalg.solve_triangular(scaled, older[..., :t], upper=True, left=False)
-        # the root twice: c itself can leave the range of float32
-        torch.sub(kept, moved.mul_(root), out=carried[..., :t])
+        if not all(roots):
+            moved.mul_(root != 0)
+        torch.sub(kept, moved, out=carried[..., :t])
     else:
         carried[..., :t] = kept
-    for tracker, *state in zip(trackers, trials, products, carried, strict=True):
+    states = (unstacked(state, len(trackers)) for state in (trials, products, carried))
+    for tracker, *state in zip(trackers, *states, strict=True):
         tracker._trial, tracker._product, tracker._carried = state
         tracker._trial_is_right = to_right
 
 
 def _room(products: torch.Tensor) -> torch.Tensor:
-    """Zeros of the shape (b, side, p) of ``products``, by columns, as LAPACK wants them."""
-    return products.new_zeros(*products.shape[:-2], products.shape[-1], products.shape[-2]).mT
+    """Zeros of the shape (..., side, p) of ``products``, by columns, as LAPACK wants them."""
+    return torch.zeros_like(products.mT, memory_format=torch.contiguous_format).mT
 
 
 def _ritz_triplets(trackers: Sequence[Subspace]) -> list[Modes]:
     k, is_right = trackers[0].k, trackers[0]._trial_is_right
     far, R = orthonormal(stacked([tracker._product for tracker in trackers]))
     Y, sigma, Zh = torch.linalg.svd(R.triu())
-    near, far = stacked([tracker._trial for tracker in trackers]) @ Zh[:, :k].mT, far @ Y[..., :k]
+    near, far = stacked([tracker._trial for tracker in trackers]) @ Zh[..., :k, :].mT, far @ Y[..., :k]
     left, right = (far, near) if is_right else (near, far)
-    return [Modes(*one) for one in zip(sigma[:, :k], left, right, strict=True)]
+    parts = (unstacked(part, len(trackers)) for part in (sigma[..., :k], left, right))
+    return [Modes(*one) for one in zip(*parts, strict=True)]
 
 
 def _singular_values(products: torch.Tensor, *, name: str) -> list[list[float]]:
-    """Of each of ``products`` (b, side, p), which are tall, descending.
+    """Of each of ``products`` (..., side, p), which are tall, descending.
 
     Raises:
         NumericalError: they are not finite.
@@ -307,9 +309,9 @@ def _singular_values(products: torch.Tensor, *, name: str) -> list[list[float]]:
         exact = products.double()
         squares = (exact.mT @ exact).cpu()  # of p x p: a GPU is slower, and would be waited for twice
         require_finite(squares, name=name)
-        ascending = torch.linalg.eigvalsh(squares).tolist()
+        ascending = torch.linalg.eigvalsh(squares).view(-1, squares.shape[-1]).tolist()
         return [[math.sqrt(max(value, 0.0)) for value in reversed(values)] for values in ascending]
     R = torch.linalg.qr(products, mode="r").R
     require_finite(R, name=name)
-    found: list[list[float]] = torch.linalg.svdvals(R).tolist()
+    found: list[list[float]] = torch.linalg.svdvals(R).view(-1, R.shape[-1]).tolist()
     return found

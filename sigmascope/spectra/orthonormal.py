@@ -12,7 +12,7 @@ _MANY = 4
 
 
 def orthonormal(columns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Q (b, m, p) and R (b, p, p) with Q^T Q = 1 and Q R = ``columns`` (b, m, p), m >= p.
+    """Q (..., m, p) and R (..., p, p) with Q^T Q = 1 and Q R = ``columns`` (..., m, p), m >= p.
 
     By Householder's reflections: orthonormal even where ``columns`` lose rank and R turns singular. What R
     has below its diagonal is not set, since whoever solves with R does not look there.
@@ -21,7 +21,8 @@ def orthonormal(columns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     columns^T columns in float64, all at once (Yamamoto et al. 2015, Roundoff error analysis of the
     CholeskyQR2 algorithm), and through reflections only where columns are close to dependent.
     """
-    if columns.device.type != "cuda" or columns.dtype != torch.float32 or len(columns) < _MANY:
+    many = columns.ndim > 2 and len(columns) >= _MANY
+    if not many or columns.device.type != "cuda" or columns.dtype != torch.float32:
         return _reflected(columns)
     exact = columns.double()
     lower, failed = torch.linalg.cholesky_ex(exact.mT @ exact)

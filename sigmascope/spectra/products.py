@@ -40,12 +40,12 @@ def times(matrix: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
 
 
 def times_each(matrices: Sequence[torch.Tensor], vectors: torch.Tensor) -> torch.Tensor:
-    """(b, m, p): each of ``matrices``, (m, n), times its own of ``vectors`` (b, n, p).
+    """(b, m, p): each of ``matrices``, (m, n), times its own of ``vectors`` (b, n, p), both as ``stacked``.
 
     On a GPU, where a launch takes longer than a copy, by one product of a copy of all.
     """
     if len(matrices) == 1:
-        return times(matrices[0], vectors.select(0, 0)).unsqueeze(0)
+        return times(matrices[0], vectors)
     if vectors.device.type == "cpu":
         return torch.stack([times(*pair) for pair in zip(matrices, vectors, strict=True)])
     return torch.stack(list(matrices)) @ vectors

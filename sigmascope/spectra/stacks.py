@@ -12,15 +12,21 @@ _ALIGNED = 64  # bytes; torch's own tensors begin at a multiple
 
 
 def stacked(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(len(tensors), ...), a view of a single one, if it begins where a tensor of its own would.
+    """(len(tensors), ...); a single one as it is, without a dimension more, and most often without a copy.
 
-    Where in memory numbers lie decides the order in which MKL adds them, so the last bit: a part of an older
-    stack gives the same as a copy of it that a state was restored from.
+    It is copied where it does not begin as a tensor of its own would. Where in memory numbers lie decides the
+    order in which MKL adds them, so the last bit: a part of an older stack gives the same as a copy of it
+    that a state was restored from.
     """
     if len(tensors) > 1:
         return torch.stack(list(tensors))
-    one = tensors[0].unsqueeze(0)
+    (one,) = tensors
     return one.clone() if one.data_ptr() % _ALIGNED else one
+
+
+def unstacked(stack: torch.Tensor, count: int) -> Sequence[torch.Tensor]:
+    """The ``count`` tensors that :func:`stacked` made ``stack`` of."""
+    return stack.unbind() if count > 1 else (stack,)
 
 
 def on_cpu(tensors: Mapping[K, torch.Tensor]) -> dict[K, torch.Tensor]:
