@@ -47,7 +47,7 @@ def create_celery(settings: Settings) -> Celery:
             task.held = _claim(engine, run_id, settings, owner=task.request.hostname)
             if task.held is not None:
                 with Heartbeat(engine, task.held, lease_seconds=settings.lease_seconds):
-                    # loads torch here, in the child, for CUDA does not survive a fork; it takes its time
+                    # CUDA starts here, in the child, for it does not survive a fork
                     execute(engine, task.held, settings)
 
     @worker_shutting_down.connect(weak=False)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -15,6 +18,26 @@ from sigmascope.errors import InvalidValueError, LeaseLostError, SigmascopeError
 from sigmascope.schemas import ClaimsSpec, ForecastSpec, JobSpec, RunStatus, SimulateSpec, TrainSpec
 
 _SPEC: TypeAdapter[Any] = TypeAdapter(JobSpec)
+# whose run() does the work of a kind
+_MODULES: Mapping[type, str] = MappingProxyType(
+    {
+        TrainSpec: "worker.training_job",
+        ForecastSpec: "worker.forecast_job",
+        SimulateSpec: "worker.simulation_job",
+        ClaimsSpec: "worker.claims_job",
+    }
+)
+
+
+def load() -> None:
+    """Import all that jobs need, torch above all, which takes seconds: forks of this process have it then.
+
+    It starts neither CUDA nor threads of torch, which do not survive a fork.
+    """
+    for module in _MODULES.values():
+        import_module(module)
+    torch = import_module("torch")
+    torch.optim.SGD([torch.nn.Parameter(torch.empty(0))], lr=1.0)  # with the first one comes half of torch
 
 
 def execute(engine: Engine, held: Claim, settings: Settings) -> None:
@@ -43,22 +66,10 @@ def _end(engine: Engine, held: Claim, settings: Settings, status: RunStatus, *, 
 
 
 def _run(engine: Engine, held: Claim, settings: Settings) -> RunStatus:
-    # Each kind loads what it needs and no more: torch takes seconds, and only training needs it.
     spec = _SPEC.validate_python(held.spec)
-    if isinstance(spec, SimulateSpec):
-        from worker import simulation_job
-
-        return simulation_job.run(engine, held, settings, spec)
-    if isinstance(spec, ClaimsSpec):
-        from worker import claims_job
-
-        return claims_job.run(engine, held, settings, spec)
-    if isinstance(spec, ForecastSpec):
-        from worker import forecast_job
-
-        return forecast_job.run(engine, held, settings, spec)
-    if not isinstance(spec, TrainSpec):
+    module = _MODULES.get(type(spec))
+    if module is None:
         raise InvalidValueError(f"no worker works on a job of kind {spec.kind!r}")
-    from worker import training_job
-
-    return training_job.run(engine, held, settings, spec)
+    # loaded here where it was not before: each kind what it needs and no more
+    status: RunStatus = import_module(module).run(engine, held, settings, spec)
+    return status
