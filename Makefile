@@ -2,11 +2,13 @@
 # make test   install what tests need and run the whole suite
 # make check  format, lint, types, layers
 # make bench  every figure of benchmarks/README.md
-# --no-compile below: Python compiles what it imports, which is a small part of what is installed
+# --no-compile below: Python compiles what it imports, which is a small part of what is installed, and keeps it
 PYTHON ?= python3
 PORT ?= 8050
 VENV := .venv
 BIN := $(VENV)/bin
+# as containers often set it: everything would be compiled at every start, which then takes twice as long
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: up test check bench clean
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -32,13 +32,14 @@ def apart_from_training(function: Callable[P, R]) -> Callable[P, R]:
         if not (shortened or inference):
             if not torch.is_grad_enabled():
                 return function(*args, **kwargs)  # apart already
-            torch.set_grad_enabled(False)  # by hand: a context for it takes longer than a small operation
             try:
+                # no_grad() takes as long as a small operation, and an interrupt within it leaves autograd off
+                torch._C._set_grad_enabled(False)
                 return function(*args, **kwargs)
             finally:
-                torch.set_grad_enabled(True)
+                torch._C._set_grad_enabled(True)
         # inference mode too is left: what is kept there could never be changed outside of it
-        with torch.inference_mode(False), torch.no_grad(), _full_precision():
+        with torch.inference_mode(False), torch.no_grad(), _full_precision() if shortened else nullcontext():
             return function(*args, **kwargs)
 
     return apart

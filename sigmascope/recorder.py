@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -343,7 +342,7 @@ class Recorder:
                 if weight.grad is not None
             }
         return {
-            name: replace(change, direction=self._matrices[name].view(change.direction))
+            name: WeightChange(self._matrices[name].view(change.direction), change.scale, change.fresh)
             for name, change in changes.items()
         }
 

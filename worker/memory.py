@@ -14,7 +14,7 @@ from sigmascope.amounts import in_bytes
 from sigmascope.errors import OutOfMemoryError
 
 if TYPE_CHECKING:
-    # a worker speaks of its memory before any of its runs loads torch
+    # a worker's first process speaks of its memory too, and has torch on Linux alone
     import torch
 
 # torch's allocators and numpy's: "tried to allocate 7 bytes", "Tried to allocate 2.00 GiB", "Unable to ..."

@@ -269,11 +269,11 @@ def _half_step(
     if any(roots):
         root = each(roots, like=R)
         scaled = R / root / root  # c itself can leave the range of float32
-        if not all(roots):
-            scaled = torch.where(scaled.isfinite(), scaled, torch.eye(t, dtype=R.dtype, device=R.device))
+        if not all(roots):  # c = 0 where W has lost rank, and R may be singular
+            lost = torch.tensor([root == 0.0 for root in roots], device=R.device).view(-1, 1, 1)
+            scaled = torch.where(lost, torch.eye(t, dtype=R.dtype, device=R.device), scaled)
+            older = older.masked_fill(lost, 0.0)
         moved = torch.linalg.solve_triangular(scaled, older[..., :t], upper=True, left=False)
-        if not all(roots):
-            moved.mul_(root != 0)
         torch.sub(kept, moved, out=carried[..., :t])
     else:
         carried[..., :t] = kept

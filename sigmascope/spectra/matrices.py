@@ -186,7 +186,8 @@ def _matrix(name: str, kind: str, module: nn.Module, attribute: str) -> Iterator
 
 def _held(module: nn.Module, attribute: str) -> torch.Tensor | None:
     """The weight without side effects, None where there is none."""
-    if parametrize.is_parametrized(module, attribute):
+    # is_parametrized alone raises and catches an error inside where a module has none
+    if "parametrizations" in module._modules and parametrize.is_parametrized(module, attribute):
         behind = list(getattr(module.parametrizations, attribute).parameters(recurse=False))
         if len(behind) == 1:
             original: torch.Tensor = behind[0]

@@ -104,3 +104,11 @@ def test_a_sweep_runs_every_value_with_every_seed(client: Client) -> None:
     by_hand = np.mean([(spread[0.2, seed] - spread[0.05, seed]) / 0.15 for seed in (0, 1)])
     assert slope.slope == pytest.approx(by_hand)
     assert slope.low is not None
+    runs = sorted((client.run(one.run) for one in found.points), key=lambda one: one.created_at)
+    waits = [
+        (after.started_at - before.finished_at).total_seconds()
+        for before, after in zip(runs, runs[1:], strict=False)
+        if after.started_at and before.finished_at
+    ]
+    assert len(waits) == 3
+    assert max(waits) < 4.0, "a process that ended is replaced at once, not when Celery looks again"

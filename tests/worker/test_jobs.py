@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 FORKED = """
 import os, sys
 from worker import jobs
@@ -27,6 +29,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="workers load beforehand on Linux alone")
 def test_forks_train_at_once() -> None:
     """Where there is a GPU, on it; with threads, which would wait for ever had the parent had some."""
     done = subprocess.run(
