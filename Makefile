@@ -15,10 +15,12 @@ unexport PYTHONDONTWRITEBYTECODE
 up: $(VENV)/server
 	@exec $(BIN)/sigmascope up --home .sigmascope --port $(PORT)
 
+# tests that start the service and a browser take half of the time, most of which they wait
+PROCESSES := tests/browser tests/service tests/commands
 test: $(VENV)/test $(VENV)/browser
 	@# two halves side by side, on one thread each: more would wait for each other
-	@export OMP_NUM_THREADS=1; $(BIN)/python -m pytest tests/browser tests/service & \
-	half=$$!; $(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/service -p no:cacheprovider; \
+	@export OMP_NUM_THREADS=1; $(BIN)/python -m pytest $(PROCESSES) & \
+	half=$$!; $(BIN)/python -m pytest $(PROCESSES:%=--ignore=%) -p no:cacheprovider; \
 	rest=$$?; wait $$half && exit $$rest
 
 check: $(VENV)/test
