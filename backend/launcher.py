@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,10 +43,16 @@ def up(
     """Start broker, worker and server here; Ctrl-C stops them all and loses nothing."""
     home = home.expanduser().resolve()
     home.mkdir(parents=True, exist_ok=True)
+    asked = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        asked.set()  # Python loses what is raised amid a fork, of a process that is started again
+        raise KeyboardInterrupt
+
     # also where SIGINT was ignored at the start, as it is for jobs that a script puts in the background
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGHUP, interrupt)
     with _only_one(home), tempfile.TemporaryDirectory(prefix="sigmascope-") as scratch:
         _check_port(host, port)
         broker_socket = Path(scratch) / "broker.sock"
@@ -60,9 +67,9 @@ def up(
         node = f"laptop-{os.getpid()}@{socket.gethostname()}"
         children = _children(settings, broker_socket, node)
         try:
-            _start(children, settings)
+            _start(children, settings, asked)
             _welcome(settings, demo=demo)
-            _keep_alive(children)
+            _keep_alive(children, asked)
         except KeyboardInterrupt:
             console.print("\nstopping …")
         finally:
@@ -97,13 +104,15 @@ def _children(settings: Settings, broker_socket: Path, node: str) -> list[Child]
     ]
 
 
-def _start(children: list[Child], settings: Settings) -> None:
+def _start(children: list[Child], settings: Settings, asked: threading.Event) -> None:
     console.print("starting broker, server and worker …")
     for child in children:
         child.start()
     client = Client(_address(settings))
     deadline = time.monotonic() + STARTUP_SECONDS
     while not client.healthy():
+        if asked.is_set():
+            raise KeyboardInterrupt
         server = children[1]
         if not server.alive or time.monotonic() > deadline:
             console.print(
@@ -126,12 +135,13 @@ def _welcome(settings: Settings, *, demo: bool) -> None:
     )
 
 
-def _keep_alive(children: list[Child]) -> None:
-    while True:
+def _keep_alive(children: list[Child], asked: threading.Event) -> None:
+    while not asked.is_set():
         for child in children:
             if child.restart_when_dead():
                 console.print(f"the {child.name} ended and was started again; its log: {child.log}")
         time.sleep(0.5)
+    raise KeyboardInterrupt
 
 
 def _stop(children: list[Child], engine: Engine, node: str) -> None:
@@ -150,10 +160,6 @@ def _stop(children: list[Child], engine: Engine, node: str) -> None:
 
 def _address(settings: Settings) -> str:
     return f"http://{settings.host}:{settings.port}"
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _check_port(host: str, port: int) -> None:

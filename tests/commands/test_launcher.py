@@ -6,12 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from backend.launcher import _keep_alive
+from backend.processes import Child
 from sigmascope.schemas import RunStatus
 from tests.conftest import free_port
 from tests.stack import Stack
@@ -82,3 +85,15 @@ def test_a_launcher_killed_outright_leaves_no_process(tmp_path: Path) -> None:
     stack.process.wait()
     _, alive = psutil.wait_procs(children, timeout=40)
     assert not alive, alive
+
+
+def test_an_interrupt_lost_while_a_process_is_started_again_stops_all_the_same(tmp_path: Path) -> None:
+    asked = threading.Event()
+
+    class Dying(Child):
+        def restart_when_dead(self) -> bool:
+            asked.set()  # amid the fork, where Python loses what a signal's handler raises
+            return True
+
+    with pytest.raises(KeyboardInterrupt):
+        _keep_alive([Dying("worker", [], environment={}, folder=tmp_path)], asked)
