@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -107,7 +108,7 @@ def test_a_sweep_runs_every_value_with_every_seed(client: Client) -> None:
     runs = sorted((client.run(one.run) for one in found.points), key=lambda one: one.created_at)
     waits = [
         (after.started_at - before.finished_at).total_seconds()
-        for before, after in zip(runs, runs[1:], strict=False)
+        for before, after in pairwise(runs)
         if after.started_at and before.finished_at
     ]
     assert len(waits) == 3
