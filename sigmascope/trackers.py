@@ -11,7 +11,7 @@ from sigmascope.errors import NumericalError
 from sigmascope.prediction.predictor import Predictor
 from sigmascope.prediction.registry import make_predictor
 from sigmascope.prediction.subspace import Modes, Subspace
-from sigmascope.prediction.together import modes_together, step_together
+from sigmascope.prediction.together import modes_together, start_together, step_together
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.layer_errors import at_layer
 
@@ -53,8 +53,7 @@ class Trackers:
             for layer, weight in weights.items()
         }
         for layer, weight in weights.items():
-            for tracker in self._of[layer]:
-                tracker.start(weight)
+            start_together(self._of[layer], weight)
 
     def groups(self, layers: Iterable[str]) -> list[list[str]]:
         """``layers``, those side by side that are fastest advanced together."""
@@ -79,8 +78,7 @@ class Trackers:
         for layer in changes:
             if self._due(layer):
                 with at_layer(layer):
-                    for tracker in self._of[layer]:
-                        tracker.start(weights[layer])
+                    start_together(self._of[layer], weights[layer])
         try:
             for trackers in zip(*(self._of[layer] for layer in changes), strict=True):
                 step_together(trackers, list(changes.values()))

@@ -13,7 +13,7 @@ from sigmascope.prediction.predictor import Predictor
 from sigmascope.prediction.reanchored import Reanchored
 from sigmascope.prediction.registry import DEFAULT_PREDICTORS, PREDICTORS, make_predictor
 from sigmascope.prediction.subspace import Modes, Subspace
-from sigmascope.prediction.together import step_together
+from sigmascope.prediction.together import start_together, step_together
 from sigmascope.prediction.update import WeightChange, measured_update, planned_updates
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "make_predictor",
     "measured_update",
     "planned_updates",
+    "start_together",
     "step_together",
 ]

@@ -20,7 +20,7 @@ from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.orthonormal import orthonormal
 from sigmascope.spectra.products import times_each
 from sigmascope.spectra.stacks import stacked, unstacked
-from sigmascope.spectra.triplets import leading_triplets
+from sigmascope.spectra.triplets import Triplets
 
 # Values this many roundings of the largest apart are tied.
 _TIED = 16
@@ -67,9 +67,10 @@ class FirstOrder:
         self._shown: torch.Tensor | None = None  # sigma in order and on the CPU, once it is there
 
     @apart_from_training
-    def start(self, W0: torch.Tensor) -> None:
+    def start(self, W0: torch.Tensor, *, triplets: Triplets | None = None) -> None:
         """The k leading singular triplets of ``W0``. See Predictor."""
-        self._U, self._sigma, self._V = leading_triplets(initial_matrix(W0, self.k), self.k)
+        W = initial_matrix(W0, self.k)
+        self._U, self._sigma, self._V = (triplets or Triplets(W)).leading(self.k)
         self._shape, self._shown = W0.shape, None
 
     @property

@@ -18,6 +18,7 @@ from sigmascope.prediction.state import Entry, State, as_list, restored, saved, 
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.exact import exact_spectrum
 from sigmascope.spectra.stacks import on_cpu
+from sigmascope.spectra.triplets import Triplets
 
 
 class Hold:
@@ -41,7 +42,7 @@ class Hold:
         self._sigma: torch.Tensor | None = None
 
     @apart_from_training
-    def start(self, W0: torch.Tensor) -> None:
+    def start(self, W0: torch.Tensor, *, triplets: Triplets | None = None) -> None:
         """The k largest singular values of ``W0``. See Predictor."""
         self._sigma = exact_spectrum(initial_matrix(W0, self.k), method="svd").values[: self.k].clone()
         self._shape = W0.shape

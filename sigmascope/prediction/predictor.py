@@ -13,6 +13,7 @@ from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.prediction.state import Entry, State
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.orientation import tall
+from sigmascope.spectra.triplets import Triplets
 
 
 class Predictor(Protocol):
@@ -27,8 +28,10 @@ class Predictor(Protocol):
         """The name under which its trajectory is recorded."""
         ...
 
-    def start(self, W0: torch.Tensor) -> None:
+    def start(self, W0: torch.Tensor, *, triplets: Triplets | None = None) -> None:
         """Forget everything and begin at ``W0`` (either orientation).
+
+        ``triplets`` are those of ``W0``, turned so that m >= n, where several predictors share them.
 
         Raises:
             InvalidValueError: k exceeds min(m, n), or ``W0`` is no real matrix.

@@ -23,7 +23,7 @@ from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.orthonormal import orthonormal
 from sigmascope.spectra.products import times_each
 from sigmascope.spectra.stacks import stacked, unstacked
-from sigmascope.spectra.triplets import leading_triplets
+from sigmascope.spectra.triplets import Triplets
 
 # Below this share of the largest, the last tracked value counts as zero: R would be near singular.
 _NEGLIGIBLE = 1e-3
@@ -107,12 +107,12 @@ class Subspace:
         self._modes: Modes | None = None  # of the latest step, once asked for
 
     @apart_from_training
-    def start(self, W0: torch.Tensor) -> None:
+    def start(self, W0: torch.Tensor, *, triplets: Triplets | None = None) -> None:
         """Begin at ``W0`` with its leading singular vectors on both sides. See Predictor."""
         self._modes = None
         W = initial_matrix(W0, self.k)  # (m, n)
         p = min(self.k + self.oversample, W.shape[1])
-        U, sigma, V = leading_triplets(W, p)
+        U, sigma, V = (triplets or Triplets(W)).leading(p)
         # A copy of our own: the caller's weights go on changing. It lies in memory as they do, and as G will:
         # a sum across rows and columns takes twice as long as all the rest of a step.
         self._W = W.clone()

@@ -1,13 +1,28 @@
-"""One batch of many predictors: those that are alike step in a few batched calls."""
+"""Many predictors: one decomposition starts all of a layer, those alike step in a few batched calls."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import torch
 
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.prediction.predictor import Predictor
 from sigmascope.prediction.subspace import Modes, Subspace
 from sigmascope.prediction.update import WeightChange
+from sigmascope.spectra.orientation import tall
+from sigmascope.spectra.triplets import Triplets
+
+
+def start_together(predictors: Iterable[Predictor], W0: torch.Tensor) -> None:
+    """``start`` of each predictor at ``W0``, which is decomposed once for all.
+
+    Raises:
+        InvalidValueError, NumericalError: as ``start``.
+    """
+    triplets = Triplets(tall(W0))
+    for predictor in predictors:
+        predictor.start(W0, triplets=triplets)
 
 
 def step_together(predictors: Sequence[Predictor], changes: Sequence[WeightChange]) -> None:

@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from sigmascope.errors import InvalidValueError, NumericalError
-from sigmascope.prediction import PREDICTORS, Subspace, WeightChange, make_predictor, step_together
+from sigmascope.prediction import (
+    PREDICTORS,
+    Subspace,
+    WeightChange,
+    make_predictor,
+    start_together,
+    step_together,
+)
 from sigmascope.prediction.together import alike, modes_together
 from sigmascope.trackers import Trackers
 
@@ -46,6 +53,31 @@ def test_as_alone(dtype: torch.dtype) -> None:
         np.testing.assert_allclose(
             together.singular_values, alone.singular_values, rtol=2e-5, err_msg=f"{alone.name} {SHAPES[i]}"
         )
+
+
+@pytest.mark.parametrize("shape", [(30, 20), (20, 30), (30, 3), (1, 7)])
+def test_predictors_of_a_layer_start_from_one_decomposition(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    W, k, decompose, done = matrix(*shape, seed=0), min(2, *shape), torch.linalg.svd, []
+
+    def counted(*arguments: object, **settings: object) -> object:
+        done.append(arguments)
+        return decompose(*arguments, **settings)  # type: ignore[arg-type]
+
+    alone = [make_predictor(name, k=k) for name in PREDICTORS]
+    for predictor in alone:
+        predictor.start(W)
+    monkeypatch.setattr(torch.linalg, "svd", counted)
+    together = [make_predictor(name, k=k) for name in PREDICTORS]
+    start_together(together, W)
+    assert len(done) == 1
+    for one, other in zip(alone, together, strict=True):
+        assert str(one.state_dict()) == str(other.state_dict())
+        G = matrix(*shape, seed=1)
+        one.step(G, scale=0.1)
+        other.step(G, scale=0.1)
+        assert torch.equal(one.singular_values, other.singular_values)
 
 
 def test_alike_are_those_of_one_kind_shape_and_place_in_their_cycle() -> None:
