@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery, Task, bootsteps
-from celery.signals import worker_init, worker_shutting_down
+from celery.signals import worker_before_create_process, worker_shutting_down
 from sqlalchemy import Engine
 
 from backend.processes import end_with_parent
@@ -18,7 +18,10 @@ from backend.settings import JOB_TASK, Settings
 from backend.storage import checkpoints, runs
 from backend.storage.runs import Claim
 from backend.storage.session import open_engine
-from worker import jobs, report  # noqa: F401 - a command that Celery finds once it is imported
+from worker import (
+    jobs,
+    report,  # noqa: F401 - a command that Celery finds once it is imported
+)
 from worker.lease import Heartbeat
 from worker.versions import versions
 
@@ -67,7 +70,7 @@ def create_celery(settings: Settings) -> Celery:
                     # CUDA starts here, in the child, for it does not survive a fork
                     jobs.execute(engine, task.held, settings)
 
-    @worker_init.connect(weak=False)
+    @worker_before_create_process.connect(weak=False)
     def load(**_: Any) -> None:
         # Should it fail, Celery logs why, and runs fail one by one when they load for themselves
         if sys.platform == "linux":  # elsewhere forks of what has loaded the system's frameworks may crash
