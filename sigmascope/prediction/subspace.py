@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 
@@ -21,12 +22,22 @@ from sigmascope.prediction.predictor import (
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.orthonormal import orthonormal
-from sigmascope.spectra.products import times_each
+from sigmascope.spectra.products import some_rows, times_each
 from sigmascope.spectra.stacks import stacked, unstacked
 from sigmascope.spectra.triplets import Triplets
 
 # Below this share of the largest, the last tracked value counts as zero: R would be near singular.
 _NEGLIGIBLE = 1e-3
+# relative errors seen, in units of half a squared residual: 2 to 3 mostly, rarely above (see the class)
+_AMPLIFIED = 5.0
+# relative error of the k values that is usual
+TOLERANCE = 5e-5
+# values below this share of the largest are judged as if of that share: float32 tells no more of them
+_LEAST = 1e-2
+# half steps that a batch gets at most, unless more are asked for
+_MOST = 12
+# numbers of a residual that are looked at, in so many blocks evenly spread: they stand for all
+_SAMPLED, _BLOCKS = 32, 2
 # A state's tensors by name; the attributes are the same with an underscore.
 _TENSORS = ("W", "trial", "product", "carried")
 _MODES = ("singular_values", "left", "right")
@@ -53,57 +64,72 @@ class Modes:
 class Subspace:
     """Block power iteration with Rayleigh-Ritz values on W_t = W_0 + sum of G, warm-started every batch.
 
-    p = k + ``oversample`` orthonormal vectors X = [V, b] are multiplied: V are tracked, and b is the leading
-    direction of this batch's G. One half step carries V to the other side of W, with a momentum term, and
-    orthonormalises it::
+    p = k + ``oversample`` orthonormal vectors X are multiplied. One half step carries them to the other side
+    of W, with a momentum term, and orthonormalises them::
 
-        W_t V - c Q_old R^-1 = Q R_new      (from right to left; the way back has W_t^T Q and V_old)
+        W_t X - c X_old R^-1 = Q R_new      (from right to left; the way back has W_t^T)
 
-    Here R is the triangular factor of the half step before and c = (sigma_t / 2)^2, sigma_t the last tracked
-    value. Without the term (c = 0) this is the block power method, which damps what lies outside the span by
-    sigma_{t+1} / sigma_k a half step: too slow in a dense spectrum. With it the half steps are the Chebyshev
-    recurrence on [[0, W], [W^T, 0]], whose eigenvalues are +-sigma: everything below sigma_t stays bounded
-    while sigma_k grows by (sigma_k + sqrt(sigma_k^2 - sigma_t^2)) / sigma_t, for no further product with W
-    (Saad 2011, Numerical Methods for Large Eigenvalue Problems, section 5.3; Xu et al. 2018, accelerated
-    power iteration with momentum).
+    Here R is the triangular factor of the half step before, X_old the vectors that it multiplied, and
+    c = (sigma_p / 2)^2, sigma_p the last Ritz value. Without the term (c = 0) this is the block power method,
+    which damps what lies outside the span by sigma_{p+1} / sigma_k a half step: too slow in a dense spectrum.
+    With it the half steps are the Chebyshev recurrence on [[0, W], [W^T, 0]], whose eigenvalues are +-sigma:
+    everything below sigma_p stays bounded while sigma_k grows by
+    (sigma_k + sqrt(sigma_k^2 - sigma_p^2)) / sigma_p, for no further product with W (Saad 2011, Numerical
+    Methods for Large Eigenvalue Problems, section 5.3; Xu et al. 2018, accelerated power iteration with
+    momentum).
 
     The singular values of W_t X are the Rayleigh-Ritz values on the span of X: for a span at angle theta
     to the true one they fall short by a relative theta^2 / 2, never above; where p reaches min(m, n) they
-    are exact. b is there for the batch whose gradient is out of line: V, settled on the weights before it,
-    does not know its directions, and first-order perturbation turns v_i outside the span by G^T u_i / sigma_i
-    first of all. A batch's gradient is nearly of rank one, so one vector holds most of that part. It comes
-    from a power iteration of its own: b is what G^T a has outside the span of V, a the b of the other side.
+    are exact.
+
+    One half step is enough for most batches. A batch that turns the leading vectors far, or values that lie
+    close together, need more, and the residual of the Ritz triplets tells them apart::
+
+        r_i = W_t^T u_i - sigma_i v_i,    W_t v_i = sigma_i u_i
+
+    By second-order perturbation sigma_i falls short by a relative
+    1/2 sum_j |r_ij|^2 / (sigma_i^2 - sigma_j^2), r_ij what r_i has of the j-th true vector, that is
+    q_i = 1/2 |r_i|^2 / sigma_i^2 times 2 to 3, or more close above a dense bulk. Half steps are added until
+    5 q_i <= ``tolerance`` for the k values, 12 at most. |r_i| is judged by 32 of its numbers, other ones each
+    time, so that looking costs little. The tolerance is aimed at, not guaranteed.
 
     The vectors follow directions that leave the initial span, and errors do not add up, since every batch
-    looks at the whole W_t again. Cost a batch: O(mnp) for the product, mn for the sum and for b, and
-    (m + n) p^2 for the rest.
+    looks at the whole W_t again. Cost a half step: O(mnp) for the product and (m + n) p^2 for the rest; a
+    batch, mn for the sum.
 
     Args:
         k: singular values reported.
-        oversample: vectors multiplied beyond k, clipped to min(m, n) - k; one of them is b. 8 serve k = 8.
-        half_steps: half steps a batch; 2 go to the left and back.
+        oversample: vectors multiplied beyond k, clipped to min(m, n) - k. 4 serve k = 8.
+        half_steps: half steps a batch at least; 2 go to the left and back.
+        tolerance: relative error of the k values that is aimed at; infinity for ``half_steps`` exactly.
 
     Raises:
-        InvalidValueError: k or ``half_steps`` below 1, ``oversample`` negative.
+        InvalidValueError: k or ``half_steps`` below 1, ``oversample`` negative, ``tolerance`` not positive.
     """
 
     name = "subspace"
 
-    def __init__(self, k: int, *, oversample: int = 8, half_steps: int = 1) -> None:
+    def __init__(
+        self, k: int, *, oversample: int = 4, half_steps: int = 1, tolerance: float = TOLERANCE
+    ) -> None:
         if oversample < 0:
-            raise InvalidValueError(f"oversample must be at least 0, got {oversample}: 8 serve k = 8")
+            raise InvalidValueError(f"oversample must be at least 0, got {oversample}: 4 serve k = 8")
         if half_steps < 1:
             raise InvalidValueError(f"half_steps must be at least 1, got {half_steps}: 1 keeps up with SGD")
+        if not tolerance > 0:
+            raise InvalidValueError(f"tolerance must be positive, got {tolerance}: {TOLERANCE} is usual")
         self.k = require_positive_k(k)
         self.oversample = oversample
         self.half_steps = half_steps
+        self.tolerance = tolerance
         self._shape: torch.Size | None = None
         self._W = torch.empty(0, 0)
         self._trial = torch.empty(0, 0)  # X of the last half step, (side of X, p), orthonormal
         self._product = torch.empty(0, 0)  # its image W X or W^T X, (other side, p)
-        self._carried = torch.empty(0, 0)  # Q R of the last half step, (other side, t), and room for G^T a
+        self._carried = torch.empty(0, 0)  # Q R of the last half step, (other side, p)
         self._trial_is_right = True
         self._ritz: list[float] = []  # (p,) descending
+        self._looks = 0  # at residuals
         self._modes: Modes | None = None  # of the latest step, once asked for
 
     @apart_from_training
@@ -119,25 +145,18 @@ class Subspace:
         self._trial_is_right = p == W.shape[1]  # where it stays: see step
         self._trial, far = (V, U) if self._trial_is_right else (U, V)
         self._product = far * sigma
-        self._carried = _room(self._product)
-        self._carried[:, : self._tracked] = self._product[:, : self._tracked]
-        self._ritz = sigma.tolist()
+        self._carried = self._product
+        self._ritz, self._looks = sigma.tolist(), 0
         self._shape = W0.shape
-
-    @property
-    def _tracked(self) -> int:
-        """t, how many of p vectors V has: one is left for b, unless k needs it or all n fit."""
-        p = self._trial.shape[1]
-        return p if p in (self.k, self._W.shape[1]) else p - 1
 
     @property
     def likeness(self) -> tuple[object, ...]:
         """See Predictor."""
-        settings = self.k, self.oversample, self.half_steps
+        settings = tuple(self._settings().values())
         return Subspace, settings, self._W.shape, self._trial_is_right, self._W.dtype, self._W.device
 
     def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
-        """Add ``scale * G`` and make ``half_steps`` half steps. See Predictor."""
+        """Add ``scale * G`` and make half steps until the values are settled. See Predictor."""
         self.step_alike([self], [WeightChange(G, scale)])
 
     @staticmethod
@@ -145,25 +164,41 @@ class Subspace:
     def step_alike(trackers: Sequence[Subspace], changes: Sequence[WeightChange]) -> None:
         """See Predictor."""
         Gs = weight_changes(changes, shapes=[one._shape for one in trackers], dtype=trackers[0]._W.dtype)
-        if trackers[0]._trial.shape[1] == trackers[0]._W.shape[1]:  # with p = n nothing is outside the span
-            _add(trackers, Gs, changes)
+        for tracker, G, change in zip(trackers, Gs, changes, strict=True):
+            tracker._W.add_(G, alpha=change.scale)
+            tracker._modes = None
+        first, moving = trackers[0], trackers
+        if first._trial.shape[1] == first._W.shape[1]:  # with p = n nothing is outside the span
             for tracker in trackers:
                 tracker._product = tracker._W @ tracker._trial
-        else:
-            trials, R = _next_trials(trackers, Gs)  # before the sum, while the caches still hold G
-            _add(trackers, Gs, changes)
-            roots = [tracker._momentum() for tracker in trackers]
-            _half_step(trackers, trials, R, roots)
-            for _ in range(trackers[0].half_steps - 1):
-                _half_step(trackers, *_next_trials(trackers, Gs), roots)
-        values = _singular_values(stacked([tracker._product for tracker in trackers]), name=Subspace.name)
-        for tracker, ritz in zip(trackers, values, strict=True):
-            tracker._ritz, tracker._modes = ritz, None
+            _take_values(trackers)
+            return
+        for made in count(1):
+            _half_step(moving)
+            rotations = _take_values(moving)
+            if made < first.half_steps:
+                continue
+            if made >= _MOST or math.isinf(first.tolerance):
+                return
+            moving = _unsettled(moving, rotations)
+            if not moving:
+                return
 
     def _momentum(self) -> float:
-        """The root of the class's c, sigma_t / 2 by the last Ritz value; 0 where W has lost rank."""
-        smallest = self._ritz[self._tracked - 1]
+        """The root of the class's c, sigma_p / 2 by the last Ritz value; 0 where W has lost rank."""
+        smallest = self._ritz[-1]
         return smallest / 2 if smallest > _NEGLIGIBLE * self._ritz[0] else 0.0
+
+    def _sample(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Some rows of W or its transpose, and those of X in their place; other ones the next time."""
+        rows, trial = self._W.T if self._trial_is_right else self._W, self._trial
+        if len(rows) <= _SAMPLED:
+            return rows, trial
+        size, apart = _SAMPLED // _BLOCKS, len(rows) // _BLOCKS
+        first = min(self._looks * size % apart, apart - size)
+        self._looks += 1
+        places = [slice(first + i * apart, first + i * apart + size) for i in range(_BLOCKS)]
+        return some_rows(rows, places), some_rows(trial, places)
 
     @property
     def singular_values(self) -> torch.Tensor:
@@ -172,11 +207,11 @@ class Subspace:
 
     @property
     def ritz_values(self) -> torch.Tensor:
-        """(t,) float32 on the CPU, descending, t >= k: those of every tracked vector.
+        """(p,) float32 on the CPU, descending: those of every vector.
 
         Never above the true values; beyond k they lag behind, the last ones most.
         """
-        return self._values(self._tracked)
+        return self._values(len(self._ritz))
 
     def _values(self, count: int) -> torch.Tensor:
         if self._shape is None:
@@ -211,7 +246,7 @@ class Subspace:
         # those that are known; computed anew, in other company, their last bits would be others
         tensors |= {f"modes.{part}": getattr(self._modes, part, None) for part in _MODES}
         tensors["ritz"] = torch.tensor(self._ritz, dtype=torch.float64)
-        own = {"trial_is_right": self._trial_is_right, "shape": as_list(self._shape)}
+        own = {"trial_is_right": self._trial_is_right, "shape": as_list(self._shape), "looks": self._looks}
         return saved(self._settings(), tensors) | own
 
     def load_state_dict(self, state: Mapping[str, Entry]) -> None:
@@ -219,10 +254,13 @@ class Subspace:
         own = restored(state, settings=self._settings())
         tensors = {f"_{name}": tensor_of(own, name) for name in _TENSORS}
         ritz = tensor_of(own, "ritz").tolist()
-        if "trial_is_right" not in own:
-            raise InvalidValueError("the state lacks 'trial_is_right': it was not saved by state_dict()")
-        self._shape, self._trial_is_right = shape_of(own), bool(own["trial_is_right"])
-        self._ritz = ritz
+        right, looks = own.get("trial_is_right"), own.get("looks")
+        if right is None or not isinstance(looks, int):
+            raise InvalidValueError(
+                "the state lacks 'trial_is_right' or 'looks': it was not saved by state_dict()"
+            )
+        self._shape, self._trial_is_right = shape_of(own), bool(right)
+        self._ritz, self._looks = ritz, looks
         known = own.get("modes.left") is not None
         self._modes = Modes(*(tensor_of(own, f"modes.{part}") for part in _MODES)) if known else None
         for attribute, tensor in tensors.items():
@@ -234,58 +272,57 @@ class Subspace:
             "k": self.k,
             "oversample": self.oversample,
             "half_steps": self.half_steps,
+            "tolerance": self.tolerance,
         }
 
 
-def _add(trackers: Sequence[Subspace], Gs: Sequence[torch.Tensor], changes: Sequence[WeightChange]) -> None:
-    for tracker, G, change in zip(trackers, Gs, changes, strict=True):
-        tracker._W.add_(G, alpha=change.scale)
-
-
-def _next_trials(
-    trackers: Sequence[Subspace], Gs: Sequence[torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The next X = [V, b] of each, V R what was carried, and R."""
-    first, t = trackers[0], trackers[0]._tracked
-    carried = stacked([tracker._carried for tracker in trackers])
-    if t < first._trial.shape[1]:
-        sides = Gs if first._trial_is_right else [G.T for G in Gs]
-        carried[..., t:] = times_each(sides, stacked([tracker._trial[:, t:] for tracker in trackers]))
-    trials, R = orthonormal(carried)
-    return trials, R[..., :t, :t]
-
-
-def _half_step(
-    trackers: Sequence[Subspace], trials: torch.Tensor, R: torch.Tensor, roots: Sequence[float]
-) -> None:
-    """Multiply each of ``trials`` by W (or its transpose) and carry V to the other side.
-
-    ``roots`` are those of c.
-    """
-    first, t, older = trackers[0], trackers[0]._tracked, stacked([tracker._trial for tracker in trackers])
-    to_right = not first._trial_is_right
+def _half_step(trackers: Sequence[Subspace]) -> None:
+    """Carry the vectors of each to the other side, and multiply them there by W or its transpose."""
+    to_right, older = not trackers[0]._trial_is_right, stacked([tracker._trial for tracker in trackers])
+    trials, R = orthonormal(stacked([tracker._carried for tracker in trackers]))
     products = times_each([tracker._W if to_right else tracker._W.T for tracker in trackers], trials)
-    carried, kept = _room(products), products[..., :t]
+    roots = [tracker._momentum() for tracker in trackers]
+    carried = products
     if any(roots):
         root = each(roots, like=R)
         scaled = R / root / root  # c itself can leave the range of float32
         if not all(roots):  # c = 0 where W has lost rank, and R may be singular
             lost = torch.tensor([root == 0.0 for root in roots], device=R.device).view(-1, 1, 1)
-            scaled = torch.where(lost, torch.eye(t, dtype=R.dtype, device=R.device), scaled)
+            scaled = torch.where(lost, torch.eye(R.shape[-1], dtype=R.dtype, device=R.device), scaled)
             older = older.masked_fill(lost, 0.0)
-        moved = torch.linalg.solve_triangular(scaled, older[..., :t], upper=True, left=False)
-        torch.sub(kept, moved, out=carried[..., :t])
-    else:
-        carried[..., :t] = kept
+        carried = products - torch.linalg.solve_triangular(scaled, older, upper=True, left=False)
     states = (unstacked(state, len(trackers)) for state in (trials, products, carried))
     for tracker, *state in zip(trackers, *states, strict=True):
         tracker._trial, tracker._product, tracker._carried = state
         tracker._trial_is_right = to_right
 
 
-def _room(products: torch.Tensor) -> torch.Tensor:
-    """Zeros of the shape (..., side, p) of ``products``, by columns, as LAPACK wants them."""
-    return torch.zeros_like(products.mT, memory_format=torch.contiguous_format).mT
+def _take_values(trackers: Sequence[Subspace]) -> torch.Tensor:
+    """Take the Ritz values of each; Z (..., p, p) orthonormal, the i-th Ritz vector of the trial is X Z_i."""
+    products = stacked([tracker._product for tracker in trackers])
+    values, rotations = _ritz_values(products, name=Subspace.name)
+    for tracker, ritz in zip(trackers, values, strict=True):
+        tracker._ritz = ritz
+    return rotations
+
+
+def _unsettled(trackers: Sequence[Subspace], rotations: torch.Tensor) -> list[Subspace]:
+    """Those of ``trackers`` that need another half step, by a sample of their residuals; see the class."""
+    k, tolerance = trackers[0].k, trackers[0].tolerance
+    rows, near = (stacked(part) for part in zip(*(tracker._sample() for tracker in trackers), strict=True))
+    far, Z = stacked([tracker._product for tracker in trackers]), rotations[..., :k]
+    tops = [tracker._ritz[0] or 1.0 for tracker in trackers]  # products of W with itself can leave the range
+    shares = [
+        [(one / top) ** 2 for one in tracker._ritz[:k]] for tracker, top in zip(trackers, tops, strict=True)
+    ]
+    squares = torch.tensor(shares, dtype=Z.dtype).to(Z.device).view(*Z.shape[:-2], 1, k)
+    top = each(tops, like=Z)
+    images = (far.mT @ (rows / top).mT).mT / top  # in the form that BLAS is fast at
+    # sigma_i r_i over sigma_i^2, in units of the largest value
+    residuals = (images @ Z - near @ Z * squares) / squares.clamp(min=_LEAST**2)
+    share = rows.shape[-2] / len(trackers[0]._trial)
+    errors = residuals.square().sum(-2).amax(-1).mul(_AMPLIFIED / 2 / share).view(-1).tolist()
+    return [tracker for tracker, error in zip(trackers, errors, strict=True) if error > tolerance]
 
 
 def _ritz_triplets(trackers: Sequence[Subspace]) -> list[Modes]:
@@ -298,20 +335,27 @@ def _ritz_triplets(trackers: Sequence[Subspace]) -> list[Modes]:
     return [Modes(*one) for one in zip(*parts, strict=True)]
 
 
-def _singular_values(products: torch.Tensor, *, name: str) -> list[list[float]]:
-    """Of each of ``products`` (..., side, p), which are tall, descending.
+def _ritz_values(products: torch.Tensor, *, name: str) -> tuple[list[list[float]], torch.Tensor]:
+    """Singular values of each of ``products`` (..., side, p), which are tall, and right vectors (..., p, p).
+
+    Both descend.
 
     Raises:
         NumericalError: they are not finite.
     """
+    p = products.shape[-1]
     if products.dtype == torch.float32 and products.device.type != "mps":  # Metal has no float64
         # What squaring loses, 1e-8 of the largest, is below the rounding of the product itself.
         exact = products.double()
         squares = (exact.mT @ exact).cpu()  # of p x p: a GPU is slower, and would be waited for twice
         require_finite(squares, name=name)
-        ascending = torch.linalg.eigvalsh(squares).view(-1, squares.shape[-1]).tolist()
-        return [[math.sqrt(max(value, 0.0)) for value in reversed(values)] for values in ascending]
+        ascending, vectors = torch.linalg.eigh(squares)
+        found = [
+            [math.sqrt(max(value, 0.0)) for value in reversed(values)]
+            for values in ascending.view(-1, p).tolist()
+        ]
+        return found, vectors.flip(-1).to(products)
     R = torch.linalg.qr(products, mode="r").R
     require_finite(R, name=name)
-    found: list[list[float]] = torch.linalg.svdvals(R).view(-1, R.shape[-1]).tolist()
-    return found
+    _, values, Zh = torch.linalg.svd(R)
+    return values.view(-1, p).tolist(), Zh.mT

@@ -29,6 +29,8 @@ def times(matrix: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
     by_rows = matrix.is_contiguous()
     if by_rows and p >= _MANY:
         return matrix @ vectors
+    if by_rows and p > _MANY // 2 and matrix.numel() >= _LARGE and matrix.device.type == "cpu":
+        return (matrix @ torch.nn.functional.pad(vectors, (0, _MANY - p)))[:, :p].contiguous()
     stored = matrix if by_rows else matrix.T
     if stored.numel() >= _LARGE and stored.device.type == "cpu" and stored.is_contiguous():
         if p == 1 and len(stored) % _BLOCKS == 0:
@@ -57,6 +59,13 @@ def _one_vector(blocks: torch.Tensor, vector: torch.Tensor, *, by_rows: bool) ->
         row = vector.T.expand(_BLOCKS, 1, -1)
         return torch.bmm(row, blocks.transpose(1, 2)).view(-1, 1)
     return torch.bmm(vector.reshape(_BLOCKS, 1, -1), blocks).sum(0).T
+
+
+def some_rows(matrix: torch.Tensor, places: Sequence[slice]) -> torch.Tensor:
+    """Those at ``places``, one after another; copied in the order in which they lie in memory."""
+    if matrix.is_contiguous():
+        return torch.cat([matrix[place] for place in places])
+    return torch.cat([matrix.T[:, place] for place in places], dim=1).T
 
 
 def frobenius_norm(matrix: torch.Tensor) -> float:

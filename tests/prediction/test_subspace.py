@@ -1,11 +1,15 @@
 """The subspace tracker against numpy's SVD on matrices that drift."""
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from sigmascope.errors import InvalidValueError
-from sigmascope.prediction import Algorithm1, Predictor, Subspace
+from sigmascope.prediction import Algorithm1, Predictor, Subspace, WeightChange, step_together, subspace
 
 
 def drifting(m: int, n: int, *, steps: int, seed: int = 0) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -91,24 +95,83 @@ def jump(m: int, n: int, *, seed: int) -> np.ndarray:
     return 0.1 * np.outer(left / np.linalg.norm(left), right / np.linalg.norm(right))
 
 
-@pytest.mark.parametrize("shape", [(120, 80), (80, 120)])
+@pytest.fixture
+def half_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many trackers made each half step."""
+    made: list[int] = []
+    half_step = subspace._half_step
+
+    def counted(trackers: Sequence[Subspace]) -> None:
+        made.append(len(trackers))
+        half_step(trackers)
+
+    monkeypatch.setattr(subspace, "_half_step", counted)
+    return made
+
+
+@pytest.mark.parametrize("shape", [(220, 180), (180, 220)])
 @pytest.mark.parametrize("before", [30, 31], ids=["from the right", "from the left"])
-def test_sees_the_directions_of_an_outlying_batch(
-    shape: tuple[int, int], before: int, monkeypatch: pytest.MonkeyPatch
+def test_an_outlying_batch_gets_the_half_steps_that_it_needs(
+    shape: tuple[int, int], before: int, half_steps: list[int]
 ) -> None:
-    """One large gradient after many small ones: the batch's own direction is in the span at once."""
+    """One large gradient after many small ones, eight times."""
     W0, steps = drifting(*shape, steps=before)
-    quiet = [0.01 * G for G in steps]
+    quiet = [0.001 * G for G in steps]
 
-    def error() -> float:
-        """The largest relative error after the jump, as a mean of eight jumps in random directions."""
-        runs = [run(Subspace(8), W0, [*quiet, jump(*shape, seed=seed)]) for seed in range(8)]
-        return float(np.mean([np.abs(seen[-1] / truth[-1] - 1).max() for seen, truth in runs]))
+    def error(tolerance: float) -> float:
+        """The largest relative error after the jump, of eight jumps in random directions."""
+        runs = [
+            run(Subspace(8, tolerance=tolerance), W0, [*quiet, 5 * jump(*shape, seed=seed)])
+            for seed in range(8)
+        ]
+        return max(float(np.abs(seen[-1] / truth[-1] - 1).max()) for seen, truth in runs)
 
-    with_direction = error()
-    # all vectors tracked, none of G
-    monkeypatch.setattr(Subspace, "_tracked", property(lambda self: self._trial.shape[1]))
-    assert with_direction < 0.5 * error()  # 0.24 to 0.32 seen
+    assert error(1e-4) < 2e-4
+    assert len(half_steps) > 8 * (before + 1)
+    assert half_steps[:before] == [1] * before  # one each, up to the first jump
+    half_steps.clear()
+    assert error(math.inf) > 1e-3
+    assert len(half_steps) == 8 * (before + 1)
+
+
+def test_alike_ones_go_on_by_themselves(half_steps: list[int]) -> None:
+    """Of three that step together the one whose batch is out of line makes more half steps."""
+    W0, _ = drifting(220, 180, steps=1)
+    together, alone = ([Subspace(8) for _ in range(3)] for _ in range(2))
+    changes = [WeightChange(torch.from_numpy(scale * jump(220, 180, seed=1))) for scale in (1e-5, 1.0, 1e-5)]
+    for tracker in (*together, *alone):
+        tracker.start(torch.from_numpy(W0))
+    step_together(together, changes)
+    assert half_steps[0] == 3
+    assert set(half_steps[1:]) == {1}
+    for tracker, lone, change in zip(together, alone, changes, strict=True):
+        lone.step(change.direction)
+        torch.testing.assert_close(tracker.singular_values, lone.singular_values, rtol=1e-6, atol=0)
+
+
+def test_values_of_lost_rank_do_not_ask_for_half_steps(half_steps: list[int]) -> None:
+    rng = np.random.default_rng(6)
+    low_rank = rng.normal(size=(150, 3)) @ rng.normal(size=(3, 140))
+    tracker = Subspace(6)
+    tracker.start(torch.tensor(low_rank, dtype=torch.float32))
+    for _ in range(5):
+        tracker.step(torch.tensor(0.01 * low_rank, dtype=torch.float32))
+    tracker.start(torch.zeros(150, 140))
+    tracker.step(torch.zeros(150, 140))
+    assert len(half_steps) == 6
+
+
+def test_every_number_of_a_residual_is_looked_at_in_turn() -> None:
+    W0 = np.arange(131 * 90, dtype=np.float64).reshape(131, 90)
+    tracker = Subspace(2)
+    tracker.start(torch.from_numpy(W0))
+    seen: set[float] = set()
+    for _ in range(8):
+        rows, trial = tracker._sample()
+        assert rows.shape[1] == 131 + 90 - len(tracker._trial)
+        assert len(rows) == len(trial)
+        seen |= set(rows[:, 0].tolist())
+    assert len(seen) >= len(tracker._trial) - 1
 
 
 def test_modes_are_the_singular_triplets() -> None:
@@ -175,8 +238,13 @@ def test_starts_from_zero_weights() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"oversample": -1}, "oversample must be at least 0, got -1"), ({"half_steps": 0}, "half_steps.*got 0")],
+    [
+        ({"oversample": -1}, "oversample must be at least 0, got -1"),
+        ({"half_steps": 0}, "half_steps.*got 0"),
+        ({"tolerance": 0.0}, "tolerance must be positive, got 0.0"),
+        ({"tolerance": math.nan}, "tolerance must be positive, got nan"),
+    ],
 )
-def test_bad_parameters(arguments: dict[str, int], message: str) -> None:
+def test_bad_parameters(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         Subspace(4, **arguments)
