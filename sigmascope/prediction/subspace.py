@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError
@@ -22,7 +24,7 @@ from sigmascope.prediction.predictor import (
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.orthonormal import orthonormal
-from sigmascope.spectra.products import some_rows, times_each
+from sigmascope.spectra.products import times_each
 from sigmascope.spectra.stacks import stacked, unstacked
 from sigmascope.spectra.triplets import Triplets
 
@@ -36,8 +38,8 @@ TOLERANCE = 5e-5
 _LEAST = 1e-2
 # half steps that a batch gets at most, unless more are asked for
 _MOST = 12
-# numbers of a residual that are looked at, in so many blocks evenly spread: they stand for all
-_SAMPLED, _BLOCKS = 32, 2
+# numbers of a residual that are looked at: they stand for all
+_SAMPLED = 32
 # A state's tensors by name; the attributes are the same with an underscore.
 _TENSORS = ("W", "trial", "product", "carried")
 _MODES = ("singular_values", "left", "right")
@@ -194,11 +196,10 @@ class Subspace:
         rows, trial = self._W.T if self._trial_is_right else self._W, self._trial
         if len(rows) <= _SAMPLED:
             return rows, trial
-        size, apart = _SAMPLED // _BLOCKS, len(rows) // _BLOCKS
-        first = min(self._looks * size % apart, apart - size)
+        first = min(self._looks * _SAMPLED % len(rows), len(rows) - _SAMPLED)
         self._looks += 1
-        places = [slice(first + i * apart, first + i * apart + size) for i in range(_BLOCKS)]
-        return some_rows(rows, places), some_rows(trial, places)
+        sample = slice(first, first + _SAMPLED)
+        return rows[sample], trial[sample]
 
     @property
     def singular_values(self) -> torch.Tensor:
@@ -297,8 +298,8 @@ def _half_step(trackers: Sequence[Subspace]) -> None:
         tracker._trial_is_right = to_right
 
 
-def _take_values(trackers: Sequence[Subspace]) -> torch.Tensor:
-    """Take the Ritz values of each; Z (..., p, p) orthonormal, the i-th Ritz vector of the trial is X Z_i."""
+def _take_values(trackers: Sequence[Subspace]) -> NDArray[np.float64]:
+    """Take the Ritz values of each; Z (b, p, p) orthonormal, the i-th Ritz vector of a trial X is X Z_i."""
     products = stacked([tracker._product for tracker in trackers])
     values, rotations = _ritz_values(products, name=Subspace.name)
     for tracker, ritz in zip(trackers, values, strict=True):
@@ -306,22 +307,24 @@ def _take_values(trackers: Sequence[Subspace]) -> torch.Tensor:
     return rotations
 
 
-def _unsettled(trackers: Sequence[Subspace], rotations: torch.Tensor) -> list[Subspace]:
+def _unsettled(trackers: Sequence[Subspace], rotations: NDArray[np.float64]) -> list[Subspace]:
     """Those of ``trackers`` that need another half step, by a sample of their residuals; see the class."""
     k, tolerance = trackers[0].k, trackers[0].tolerance
     rows, near = (stacked(part) for part in zip(*(tracker._sample() for tracker in trackers), strict=True))
-    far, Z = stacked([tracker._product for tracker in trackers]), rotations[..., :k]
-    tops = [tracker._ritz[0] or 1.0 for tracker in trackers]  # products of W with itself can leave the range
-    shares = [
-        [(one / top) ** 2 for one in tracker._ritz[:k]] for tracker, top in zip(trackers, tops, strict=True)
-    ]
-    squares = torch.tensor(shares, dtype=Z.dtype).to(Z.device).view(*Z.shape[:-2], 1, k)
-    top = each(tops, like=Z)
-    images = (far.mT @ (rows / top).mT).mT / top  # in the form that BLAS is fast at
+    tops = [tracker._ritz[0] or 1.0 for tracker in trackers]  # a square of W can leave the range of float32
+    far = stacked([tracker._product for tracker in trackers])
+    images = far.mT @ (rows / each(tops, like=far)).mT  # in the form that BLAS is fast at
+    # what is left is small: numpy takes a tenth of torch's time, and a GPU's launches would take longer
+    sigma = np.array([tracker._ritz for tracker in trackers]) / np.array(tops)[:, None]
+    rest = images.view(len(trackers), -1, images.shape[-1]).double().cpu().numpy() / np.reshape(
+        tops, (-1, 1, 1)
+    )
+    squares, Z = sigma[:, None, :k] ** 2, rotations[..., :k]
+    kept = near.reshape(len(trackers), *near.shape[-2:]).double().cpu().numpy()
     # sigma_i r_i over sigma_i^2, in units of the largest value
-    residuals = (images @ Z - near @ Z * squares) / squares.clamp(min=_LEAST**2)
-    share = rows.shape[-2] / len(trackers[0]._trial)
-    errors = residuals.square().sum(-2).amax(-1).mul(_AMPLIFIED / 2 / share).view(-1).tolist()
+    residuals = (rest.swapaxes(1, 2) @ Z - kept @ Z * squares) / np.maximum(squares, _LEAST**2)
+    share = kept.shape[1] / len(trackers[0]._trial)
+    errors = _AMPLIFIED / 2 / share * (residuals**2).sum(1).max(1)
     return [tracker for tracker, error in zip(trackers, errors, strict=True) if error > tolerance]
 
 
@@ -335,8 +338,8 @@ def _ritz_triplets(trackers: Sequence[Subspace]) -> list[Modes]:
     return [Modes(*one) for one in zip(*parts, strict=True)]
 
 
-def _ritz_values(products: torch.Tensor, *, name: str) -> tuple[list[list[float]], torch.Tensor]:
-    """Singular values of each of ``products`` (..., side, p), which are tall, and right vectors (..., p, p).
+def _ritz_values(products: torch.Tensor, *, name: str) -> tuple[list[list[float]], NDArray[np.float64]]:
+    """Singular values of each of ``products`` (..., side, p), which are tall, and right vectors (b, p, p).
 
     Both descend.
 
@@ -354,8 +357,8 @@ def _ritz_values(products: torch.Tensor, *, name: str) -> tuple[list[list[float]
             [math.sqrt(max(value, 0.0)) for value in reversed(values)]
             for values in ascending.view(-1, p).tolist()
         ]
-        return found, vectors.flip(-1).to(products)
+        return found, vectors.view(-1, p, p).numpy()[..., ::-1]
     R = torch.linalg.qr(products, mode="r").R
     require_finite(R, name=name)
     _, values, Zh = torch.linalg.svd(R)
-    return values.view(-1, p).tolist(), Zh.mT
+    return values.view(-1, p).tolist(), Zh.mT.reshape(-1, p, p).double().cpu().numpy()

@@ -61,13 +61,6 @@ def _one_vector(blocks: torch.Tensor, vector: torch.Tensor, *, by_rows: bool) ->
     return torch.bmm(vector.reshape(_BLOCKS, 1, -1), blocks).sum(0).T
 
 
-def some_rows(matrix: torch.Tensor, places: Sequence[slice]) -> torch.Tensor:
-    """Those at ``places``, one after another; copied in the order in which they lie in memory."""
-    if matrix.is_contiguous():
-        return torch.cat([matrix[place] for place in places])
-    return torch.cat([matrix.T[:, place] for place in places], dim=1).T
-
-
 def frobenius_norm(matrix: torch.Tensor) -> float:
     """|W|_F; infinite or NaN where an entry is, and where squares leave the range of the type.
 

@@ -69,9 +69,9 @@ def test_converges_on_a_matrix_that_stands_still(half_steps: int) -> None:
 
 def test_momentum_beats_the_plain_power_method(monkeypatch: pytest.MonkeyPatch) -> None:
     W0, steps = drifting(120, 80, steps=150)
-    seen, truth = run(Subspace(8), W0, steps)
+    seen, truth = run(Subspace(8, tolerance=math.inf), W0, steps)
     monkeypatch.setattr(Subspace, "_momentum", lambda self: 0.0)
-    plain, _ = run(Subspace(8), W0, steps)
+    plain, _ = run(Subspace(8, tolerance=math.inf), W0, steps)
     assert np.abs(seen - truth).mean() < 0.5 * np.abs(plain - truth).mean()
 
 
@@ -171,7 +171,7 @@ def test_every_number_of_a_residual_is_looked_at_in_turn() -> None:
         assert rows.shape[1] == 131 + 90 - len(tracker._trial)
         assert len(rows) == len(trial)
         seen |= set(rows[:, 0].tolist())
-    assert len(seen) >= len(tracker._trial) - 1
+    assert len(seen) == len(tracker._trial)
 
 
 def test_modes_are_the_singular_triplets() -> None:
