@@ -316,11 +316,10 @@ def _unsettled(trackers: Sequence[Subspace], rotations: NDArray[np.float64]) -> 
     images = far.mT @ (rows / each(tops, like=far)).mT  # in the form that BLAS is fast at
     # what is left is small: numpy takes a tenth of torch's time, and a GPU's launches would take longer
     sigma = np.array([tracker._ritz for tracker in trackers]) / np.array(tops)[:, None]
-    rest = images.view(len(trackers), -1, images.shape[-1]).double().cpu().numpy() / np.reshape(
-        tops, (-1, 1, 1)
-    )
+    rest = images.view(len(trackers), *images.shape[-2:]).cpu().double().numpy()
+    rest /= np.reshape(tops, (-1, 1, 1))
     squares, Z = sigma[:, None, :k] ** 2, rotations[..., :k]
-    kept = near.reshape(len(trackers), *near.shape[-2:]).double().cpu().numpy()
+    kept = near.reshape(len(trackers), *near.shape[-2:]).cpu().double().numpy()
     # sigma_i r_i over sigma_i^2, in units of the largest value
     residuals = (rest.swapaxes(1, 2) @ Z - kept @ Z * squares) / np.maximum(squares, _LEAST**2)
     share = kept.shape[1] / len(trackers[0]._trial)
@@ -361,4 +360,4 @@ def _ritz_values(products: torch.Tensor, *, name: str) -> tuple[list[list[float]
     R = torch.linalg.qr(products, mode="r").R
     require_finite(R, name=name)
     _, values, Zh = torch.linalg.svd(R)
-    return values.view(-1, p).tolist(), Zh.mT.reshape(-1, p, p).double().cpu().numpy()
+    return values.view(-1, p).tolist(), Zh.mT.reshape(-1, p, p).cpu().double().numpy()
