@@ -315,10 +315,10 @@ def _unsettled(trackers: Sequence[Subspace], rotations: NDArray[np.float64]) -> 
     far = stacked([tracker._product for tracker in trackers])
     images = far.mT @ (rows / each(tops, like=far)).mT  # in the form that BLAS is fast at
     # what is left is small: numpy takes a tenth of torch's time, and a GPU's launches would take longer
-    sigma = np.array([tracker._ritz for tracker in trackers]) / np.array(tops)[:, None]
     rest = images.view(len(trackers), *images.shape[-2:]).cpu().double().numpy()
     rest /= np.reshape(tops, (-1, 1, 1))
-    squares, Z = sigma[:, None, :k] ** 2, rotations[..., :k]
+    sigma, Z = np.array([tracker._ritz[:k] for tracker in trackers])[:, None], rotations[..., :k]
+    squares = (sigma / np.reshape(tops, (-1, 1, 1))) ** 2
     kept = near.reshape(len(trackers), *near.shape[-2:]).cpu().double().numpy()
     # sigma_i r_i over sigma_i^2, in units of the largest value
     residuals = (rest.swapaxes(1, 2) @ Z - kept @ Z * squares) / np.maximum(squares, _LEAST**2)
