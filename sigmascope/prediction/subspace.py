@@ -130,7 +130,7 @@ class Subspace:
         self._product = torch.empty(0, 0)  # its image W X or W^T X, (other side, p)
         self._carried = torch.empty(0, 0)  # Q R of the last half step, (other side, p)
         self._trial_is_right = True
-        self._ritz: list[float] = []  # (p,) descending
+        self._ritz: NDArray[np.float64] = np.empty(0)  # (p,) descending
         self._looks = 0  # at residuals
         self._modes: Modes | None = None  # of the latest step, once asked for
 
@@ -148,7 +148,7 @@ class Subspace:
         self._trial, far = (V, U) if self._trial_is_right else (U, V)
         self._product = far * sigma
         self._carried = self._product
-        self._ritz, self._looks = sigma.tolist(), 0
+        self._ritz, self._looks = sigma.cpu().double().numpy(), 0
         self._shape = W0.shape
 
     @property
@@ -188,8 +188,8 @@ class Subspace:
 
     def _momentum(self) -> float:
         """The root of the class's c, sigma_p / 2 by the last Ritz value; 0 where W has lost rank."""
-        smallest = self._ritz[-1]
-        return smallest / 2 if smallest > _NEGLIGIBLE * self._ritz[0] else 0.0
+        largest, smallest = float(self._ritz[0]), float(self._ritz[-1])
+        return smallest / 2 if smallest > _NEGLIGIBLE * largest else 0.0
 
     def _sample(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Some rows of W or its transpose, and those of X in their place; other ones the next time."""
@@ -217,7 +217,7 @@ class Subspace:
     def _values(self, count: int) -> torch.Tensor:
         if self._shape is None:
             raise not_started()
-        return torch.tensor(self._ritz[:count], dtype=torch.float32, device="cpu")
+        return torch.from_numpy(self._ritz[:count].astype(np.float32))
 
     @apart_from_training
     def modes(self) -> Modes:
@@ -246,7 +246,7 @@ class Subspace:
         tensors = {name: getattr(self, f"_{name}") for name in _TENSORS}
         # those that are known; computed anew, in other company, their last bits would be others
         tensors |= {f"modes.{part}": getattr(self._modes, part, None) for part in _MODES}
-        tensors["ritz"] = torch.tensor(self._ritz, dtype=torch.float64)
+        tensors["ritz"] = torch.from_numpy(self._ritz)
         own = {"trial_is_right": self._trial_is_right, "shape": as_list(self._shape), "looks": self._looks}
         return saved(self._settings(), tensors) | own
 
@@ -254,7 +254,7 @@ class Subspace:
         """See Predictor."""
         own = restored(state, settings=self._settings())
         tensors = {f"_{name}": tensor_of(own, name) for name in _TENSORS}
-        ritz = tensor_of(own, "ritz").tolist()
+        ritz = tensor_of(own, "ritz").numpy()
         right, looks = own.get("trial_is_right"), own.get("looks")
         if right is None or not isinstance(looks, int):
             raise InvalidValueError(
@@ -311,20 +311,19 @@ def _unsettled(trackers: Sequence[Subspace], rotations: NDArray[np.float64]) -> 
     """Those of ``trackers`` that need another half step, by a sample of their residuals; see the class."""
     k, tolerance = trackers[0].k, trackers[0].tolerance
     rows, near = (stacked(part) for part in zip(*(tracker._sample() for tracker in trackers), strict=True))
-    tops = [tracker._ritz[0] or 1.0 for tracker in trackers]  # a square of W can leave the range of float32
+    sigma = np.array([tracker._ritz[:k] for tracker in trackers])[:, None]
+    tops = sigma[..., :1] + (sigma[..., :1] == 0.0)  # a square of W can leave the range of float32
     far = stacked([tracker._product for tracker in trackers])
-    images = far.mT @ (rows / each(tops, like=far)).mT  # in the form that BLAS is fast at
+    images = rows @ (far / each(tops.ravel().tolist(), like=far))
     # what is left is small: numpy takes a tenth of torch's time, and a GPU's launches would take longer
-    rest = images.view(len(trackers), *images.shape[-2:]).cpu().double().numpy()
-    rest /= np.reshape(tops, (-1, 1, 1))
-    sigma, Z = np.array([tracker._ritz[:k] for tracker in trackers])[:, None], rotations[..., :k]
-    squares = (sigma / np.reshape(tops, (-1, 1, 1))) ** 2
-    kept = near.reshape(len(trackers), *near.shape[-2:]).cpu().double().numpy()
-    # sigma_i r_i over sigma_i^2, in units of the largest value
-    residuals = (rest.swapaxes(1, 2) @ Z - kept @ Z * squares) / np.maximum(squares, _LEAST**2)
-    share = kept.shape[1] / len(trackers[0]._trial)
-    errors = _AMPLIFIED / 2 / share * (residuals**2).sum(1).max(1)
-    return [tracker for tracker, error in zip(trackers, errors, strict=True) if error > tolerance]
+    b, s, p = len(trackers), *near.shape[-2:]
+    shares = (sigma / tops) ** 2
+    divisors, Z = np.maximum(shares, _LEAST**2), rotations[..., :k]
+    # sigma_i r_i over sigma_i^2
+    residuals = images.view(b, s, p).cpu().numpy() @ (Z / (tops * divisors))
+    residuals -= near.reshape(b, s, p).cpu().numpy() @ (Z * (shares / divisors))
+    errors = _AMPLIFIED / 2 * len(trackers[0]._trial) / s * np.square(residuals).sum(1).max(1)
+    return [tracker for tracker, error in zip(trackers, errors.tolist(), strict=True) if error > tolerance]
 
 
 def _ritz_triplets(trackers: Sequence[Subspace]) -> list[Modes]:
@@ -337,7 +336,7 @@ def _ritz_triplets(trackers: Sequence[Subspace]) -> list[Modes]:
     return [Modes(*one) for one in zip(*parts, strict=True)]
 
 
-def _ritz_values(products: torch.Tensor, *, name: str) -> tuple[list[list[float]], NDArray[np.float64]]:
+def _ritz_values(products: torch.Tensor, *, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Singular values of each of ``products`` (..., side, p), which are tall, and right vectors (b, p, p).
 
     Both descend.
@@ -352,12 +351,9 @@ def _ritz_values(products: torch.Tensor, *, name: str) -> tuple[list[list[float]
         squares = (exact.mT @ exact).cpu()  # of p x p: a GPU is slower, and would be waited for twice
         require_finite(squares, name=name)
         ascending, vectors = torch.linalg.eigh(squares)
-        found = [
-            [math.sqrt(max(value, 0.0)) for value in reversed(values)]
-            for values in ascending.view(-1, p).tolist()
-        ]
-        return found, vectors.view(-1, p, p).numpy()[..., ::-1]
+        values = np.sqrt(np.maximum(ascending.view(-1, p).numpy()[:, ::-1], 0.0))
+        return values, vectors.view(-1, p, p).numpy()[..., ::-1]
     R = torch.linalg.qr(products, mode="r").R
     require_finite(R, name=name)
     _, values, Zh = torch.linalg.svd(R)
-    return values.view(-1, p).tolist(), Zh.mT.reshape(-1, p, p).cpu().double().numpy()
+    return values.view(-1, p).cpu().double().numpy(), Zh.mT.reshape(-1, p, p).cpu().double().numpy()
