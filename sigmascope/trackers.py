@@ -15,9 +15,8 @@ from sigmascope.prediction.together import modes_together, start_together, step_
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.layer_errors import at_layer
 
-# entries of the weights that advance together: their changes can take as much memory again, and on the CPU
-# all that serves more than once should stay in the caches meanwhile
-_TOGETHER, _TOGETHER_ON_CPU = 2**24, 2**20
+# entries of the weights that advance together: their changes can take as much memory again
+_TOGETHER = 2**24
 
 
 class Trackers:
@@ -44,10 +43,6 @@ class Trackers:
     ) -> None:
         self._reanchor_every, self._steps = reanchor_every, dict.fromkeys(weights, 0)
         self._entries = {layer: weight.numel() for layer, weight in weights.items()}
-        self._most = {
-            layer: _TOGETHER_ON_CPU if weight.device.type == "cpu" else _TOGETHER
-            for layer, weight in weights.items()
-        }
         self._of: dict[str, tuple[Predictor, ...]] = {
             layer: tuple(make_predictor(name, k=min(top_k, *weight.shape)) for name in predictors)
             for layer, weight in weights.items()
@@ -58,15 +53,13 @@ class Trackers:
     def groups(self, layers: Iterable[str]) -> list[list[str]]:
         """``layers``, those side by side that are fastest advanced together."""
         found: list[list[str]] = []
-        alike: dict[tuple[object, ...], tuple[list[str], int]] = {}
+        room = 0
         for layer in layers:
-            likeness = tuple(tracker.likeness for tracker in self._of[layer])
-            group, room = alike.get(likeness, ([], 0))
             if self._entries[layer] > room:
-                found.append(group := [])
-                room = self._most[layer]
-            group.append(layer)
-            alike[likeness] = group, room - self._entries[layer]
+                found.append([])
+                room = _TOGETHER
+            found[-1].append(layer)
+            room -= self._entries[layer]
         return found
 
     def advance(self, changes: Mapping[str, WeightChange], *, weights: Mapping[str, torch.Tensor]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError
 from sigmascope.prediction.predictor import (
-    each,
     initial_matrix,
     not_started,
     require_finite,
@@ -24,8 +23,8 @@ from sigmascope.prediction.predictor import (
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.orthonormal import orthonormal
-from sigmascope.spectra.products import times_each
-from sigmascope.spectra.stacks import stacked, unstacked
+from sigmascope.spectra.products import times_all
+from sigmascope.spectra.stacks import by_shape
 from sigmascope.spectra.triplets import Triplets
 
 # Below this share of the largest, the last tracked value counts as zero: R would be near singular.
@@ -41,7 +40,7 @@ _MOST = 12
 # numbers of a residual that are looked at: they stand for all
 _SAMPLED = 32
 # A state's tensors by name; the attributes are the same with an underscore.
-_TENSORS = ("W", "trial", "product", "carried")
+_TENSORS = ("W", "trial", "product", "next", "momentum")
 _MODES = ("singular_values", "left", "right")
 
 
@@ -128,7 +127,8 @@ class Subspace:
         self._W = torch.empty(0, 0)
         self._trial = torch.empty(0, 0)  # X of the last half step, (side of X, p), orthonormal
         self._product = torch.empty(0, 0)  # its image W X or W^T X, (other side, p)
-        self._carried = torch.empty(0, 0)  # Q R of the last half step, (other side, p)
+        self._next = torch.empty(0, 0)  # Q of the last half step, (other side, p): X of the next one
+        self._momentum = torch.empty(0, 0)  # c R^-1 of the last half step, (p, p)
         self._trial_is_right = True
         self._ritz: NDArray[np.float64] = np.empty(0)  # (p,) descending
         self._looks = 0  # at residuals
@@ -147,15 +147,16 @@ class Subspace:
         self._trial_is_right = p == W.shape[1]  # where it stays: see step
         self._trial, far = (V, U) if self._trial_is_right else (U, V)
         self._product = far * sigma
-        self._carried = self._product
         self._ritz, self._looks = sigma.cpu().double().numpy(), 0
+        self._next, self._momentum = far.clone(), _momenta(sigma.diag()[None], [self._root])[0]
         self._shape = W0.shape
 
     @property
     def likeness(self) -> tuple[object, ...]:
         """See Predictor."""
-        settings = tuple(self._settings().values())
-        return Subspace, settings, self._W.shape, self._trial_is_right, self._W.dtype, self._W.device
+        small = self._full or self._W.shape[1] < _SAMPLED
+        kind = (self._W.shape, self._trial_is_right) if small else self._trial.shape[1]
+        return Subspace, *self._settings().values(), kind, self._W.dtype, self._W.device
 
     def step(self, G: torch.Tensor, *, scale: float = 1.0) -> None:
         """Add ``scale * G`` and make half steps until the values are settled. See Predictor."""
@@ -166,28 +167,29 @@ class Subspace:
     def step_alike(trackers: Sequence[Subspace], changes: Sequence[WeightChange]) -> None:
         """See Predictor."""
         Gs = weight_changes(changes, shapes=[one._shape for one in trackers], dtype=trackers[0]._W.dtype)
-        for tracker, G, change in zip(trackers, Gs, changes, strict=True):
-            tracker._W.add_(G, alpha=change.scale)
-            tracker._modes = None
-        first, moving = trackers[0], trackers
-        if first._trial.shape[1] == first._W.shape[1]:  # with p = n nothing is outside the span
-            for tracker in trackers:
-                tracker._product = tracker._W @ tracker._trial
-            _take_values(trackers)
+        sums = _sums(trackers, Gs, changes)
+        if trackers[0]._full:
+            _take_values(trackers, [W @ one._trial for one, W in zip(trackers, sums, strict=True)])
             return
+        first, moving = trackers[0], trackers
         for made in count(1):
-            _half_step(moving)
-            rotations = _take_values(moving)
-            if made < first.half_steps:
-                continue
-            if made >= _MOST or math.isinf(first.tolerance):
-                return
-            moving = _unsettled(moving, rotations)
-            if not moving:
-                return
+            rotations = _half_step(moving, sums)
+            if made >= first.half_steps:
+                if made >= _MOST or math.isinf(first.tolerance):
+                    return
+                moving = _unsettled(moving, rotations)
+                if not moving:
+                    return
+            sums = (tracker._W for tracker in moving)
 
-    def _momentum(self) -> float:
-        """The root of the class's c, sigma_p / 2 by the last Ritz value; 0 where W has lost rank."""
+    @property
+    def _full(self) -> bool:
+        """Whether p = n: nothing is outside the span then, and X stays on the right."""
+        return self._trial.shape[1] == self._W.shape[1]
+
+    @property
+    def _root(self) -> float:
+        """That of the class's c, sigma_p / 2; 0 where W has lost rank, and R may be singular."""
         largest, smallest = float(self._ritz[0]), float(self._ritz[-1])
         return smallest / 2 if smallest > _NEGLIGIBLE * largest else 0.0
 
@@ -277,83 +279,118 @@ class Subspace:
         }
 
 
-def _half_step(trackers: Sequence[Subspace]) -> None:
-    """Carry the vectors of each to the other side, and multiply them there by W or its transpose."""
-    to_right, older = not trackers[0]._trial_is_right, stacked([tracker._trial for tracker in trackers])
-    trials, R = orthonormal(stacked([tracker._carried for tracker in trackers]))
-    products = times_each([tracker._W if to_right else tracker._W.T for tracker in trackers], trials)
-    roots = [tracker._momentum() for tracker in trackers]
-    carried = products
-    if any(roots):
-        root = each(roots, like=R)
-        scaled = R / root / root  # c itself can leave the range of float32
-        if not all(roots):  # c = 0 where W has lost rank, and R may be singular
-            lost = torch.tensor([root == 0.0 for root in roots], device=R.device).view(-1, 1, 1)
-            scaled = torch.where(lost, torch.eye(R.shape[-1], dtype=R.dtype, device=R.device), scaled)
-            older = older.masked_fill(lost, 0.0)
-        carried = products - torch.linalg.solve_triangular(scaled, older, upper=True, left=False)
-    states = (unstacked(state, len(trackers)) for state in (trials, products, carried))
-    for tracker, *state in zip(trackers, *states, strict=True):
-        tracker._trial, tracker._product, tracker._carried = state
-        tracker._trial_is_right = to_right
+def _sums(
+    trackers: Sequence[Subspace], Gs: Sequence[torch.Tensor], changes: Sequence[WeightChange]
+) -> Iterator[torch.Tensor]:
+    """W_t of each, made when it is asked for: whoever multiplies it next finds it in the caches."""
+    for tracker, G, change in zip(trackers, Gs, changes, strict=True):
+        tracker._modes = None
+        yield tracker._W.add_(G, alpha=change.scale)
 
 
-def _take_values(trackers: Sequence[Subspace]) -> NDArray[np.float64]:
-    """Take the Ritz values of each; Z (b, p, p) orthonormal, the i-th Ritz vector of a trial X is X Z_i."""
-    products = stacked([tracker._product for tracker in trackers])
+def _half_step(trackers: Sequence[Subspace], matrices: Iterable[torch.Tensor]) -> NDArray[np.float64]:
+    """Multiply the next vectors of each by its W_t, of ``matrices``, and make those after them.
+
+    Returns:
+        as :func:`_take_values`.
+    """
+    sides = (W.T if one._trial_is_right else W for one, W in zip(trackers, matrices, strict=True))
+    products = times_all(sides, [tracker._next for tracker in trackers])
+    rotations = _take_values(trackers, products)
+    older, C = [tracker._trial for tracker in trackers], [tracker._momentum for tracker in trackers]
+    carried = by_shape(lambda P, X, C: orthonormal(P - X @ C), products, older, C)
+    momenta = _momenta(torch.stack([R for _, R in carried]), [tracker._root for tracker in trackers])
+    for tracker, (Q, _), momentum in zip(trackers, carried, momenta, strict=True):
+        tracker._trial, tracker._next, tracker._momentum = tracker._next, Q, momentum
+        tracker._trial_is_right = not tracker._trial_is_right
+    return rotations
+
+
+def _momenta(R: torch.Tensor, roots: Sequence[float]) -> Sequence[torch.Tensor]:
+    """Of each R (b, p, p), c R^-1 by the root of c; zero where that is, since R may then be singular."""
+    root = torch.tensor([one or 1.0 for one in roots], dtype=R.dtype).view(-1, 1, 1).to(R.device)
+    identity = torch.eye(R.shape[-1], dtype=R.dtype, device=R.device)
+    scaled = R / root  # c itself can leave the range of float32
+    lost = None if all(roots) else torch.tensor([one == 0.0 for one in roots]).view(-1, 1, 1).to(R.device)
+    if lost is not None:
+        scaled = torch.where(lost, identity, scaled)
+    momenta: torch.Tensor = torch.linalg.solve_triangular(scaled, identity, upper=True) * root
+    return (momenta if lost is None else momenta.masked_fill(lost, 0.0)).unbind()
+
+
+def _take_values(trackers: Sequence[Subspace], products: Sequence[torch.Tensor]) -> NDArray[np.float64]:
+    """Keep ``products`` of each trial X and their singular values, the Ritz values.
+
+    Returns:
+        Z (b, p, p), orthonormal: the i-th Ritz vector is X Z_i.
+    """
     values, rotations = _ritz_values(products, name=Subspace.name)
-    for tracker, ritz in zip(trackers, values, strict=True):
-        tracker._ritz = ritz
+    for tracker, product, ritz in zip(trackers, products, values, strict=True):
+        tracker._product, tracker._ritz = product, ritz
     return rotations
 
 
 def _unsettled(trackers: Sequence[Subspace], rotations: NDArray[np.float64]) -> list[Subspace]:
     """Those of ``trackers`` that need another half step, by a sample of their residuals; see the class."""
     k, tolerance = trackers[0].k, trackers[0].tolerance
-    rows, near = (stacked(part) for part in zip(*(tracker._sample() for tracker in trackers), strict=True))
+    rows, near = zip(*(tracker._sample() for tracker in trackers), strict=True)
     sigma = np.array([tracker._ritz[:k] for tracker in trackers])[:, None]
     tops = sigma[..., :1] + (sigma[..., :1] == 0.0)  # a square of W can leave the range of float32
-    far = stacked([tracker._product for tracker in trackers])
-    images = rows @ (far / each(tops.ravel().tolist(), like=far))
+    far = torch._foreach_div([tracker._product for tracker in trackers], tops.ravel().tolist())
+    images = torch.stack(times_all(rows, far))
     # what is left is small: numpy takes a tenth of torch's time, and a GPU's launches would take longer
-    b, s, p = len(trackers), *near.shape[-2:]
     shares = (sigma / tops) ** 2
     divisors, Z = np.maximum(shares, _LEAST**2), rotations[..., :k]
     # sigma_i r_i over sigma_i^2
-    residuals = images.view(b, s, p).cpu().numpy() @ (Z / (tops * divisors))
-    residuals -= near.reshape(b, s, p).cpu().numpy() @ (Z * (shares / divisors))
-    errors = _AMPLIFIED / 2 * len(trackers[0]._trial) / s * np.square(residuals).sum(1).max(1)
+    residuals = images.cpu().numpy() @ (Z / (tops * divisors))
+    residuals -= torch.stack(near).cpu().numpy() @ (Z * (shares / divisors))
+    parts = [len(tracker._trial) / images.shape[1] for tracker in trackers]
+    errors = _AMPLIFIED / 2 * np.array(parts) * np.square(residuals).sum(1).max(1)
     return [tracker for tracker, error in zip(trackers, errors.tolist(), strict=True) if error > tolerance]
 
 
 def _ritz_triplets(trackers: Sequence[Subspace]) -> list[Modes]:
-    k, is_right = trackers[0].k, trackers[0]._trial_is_right
-    far, R = orthonormal(stacked([tracker._product for tracker in trackers]))
-    Y, sigma, Zh = torch.linalg.svd(R.triu())
-    near, far = stacked([tracker._trial for tracker in trackers]) @ Zh[..., :k, :].mT, far @ Y[..., :k]
-    left, right = (far, near) if is_right else (near, far)
-    parts = (unstacked(part, len(trackers)) for part in (sigma[..., :k], left, right))
-    return [Modes(*one) for one in zip(*parts, strict=True)]
+    k = trackers[0].k
+
+    def triplets(product: torch.Tensor, trial: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        far, R = orthonormal(product)
+        Y, sigma, Zh = torch.linalg.svd(R.triu())
+        return sigma[..., :k], far @ Y[..., :k], trial @ Zh[..., :k, :].mT
+
+    found = by_shape(triplets, [one._product for one in trackers], [one._trial for one in trackers])
+    return [
+        Modes(sigma, *((far, near) if tracker._trial_is_right else (near, far)))
+        for tracker, (sigma, far, near) in zip(trackers, found, strict=True)
+    ]
 
 
-def _ritz_values(products: torch.Tensor, *, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Singular values of each of ``products`` (..., side, p), which are tall, and right vectors (b, p, p).
+def _ritz_values(
+    products: Sequence[torch.Tensor], *, name: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Singular values (b, p) of ``products`` (side, p), which are tall, and right vectors (b, p, p).
 
     Both descend.
 
     Raises:
         NumericalError: they are not finite.
     """
-    p = products.shape[-1]
-    if products.dtype == torch.float32 and products.device.type != "mps":  # Metal has no float64
-        # What squaring loses, 1e-8 of the largest, is below the rounding of the product itself.
-        exact = products.double()
-        squares = (exact.mT @ exact).cpu()  # of p x p: a GPU is slower, and would be waited for twice
-        require_finite(squares, name=name)
-        ascending, vectors = torch.linalg.eigh(squares)
-        values = np.sqrt(np.maximum(ascending.view(-1, p).numpy()[:, ::-1], 0.0))
-        return values, vectors.view(-1, p, p).numpy()[..., ::-1]
-    R = torch.linalg.qr(products, mode="r").R
-    require_finite(R, name=name)
-    _, values, Zh = torch.linalg.svd(R)
-    return values.view(-1, p).cpu().double().numpy(), Zh.mT.reshape(-1, p, p).cpu().double().numpy()
+    first = products[0]
+    squared = first.dtype == torch.float32 and first.device.type != "mps"  # Metal has no float64
+    # p x p: a GPU is slower from here on, and would be waited for twice
+    small = torch.stack([one for (one,) in by_shape(_gram if squared else _triangle, products)]).cpu()
+    require_finite(small, name=name)
+    if squared:
+        ascending, vectors = torch.linalg.eigh(small)
+        return np.sqrt(np.maximum(ascending.numpy()[:, ::-1], 0.0)), vectors.numpy()[..., ::-1]
+    _, values, Zh = torch.linalg.svd(small)
+    return values.double().numpy(), Zh.mT.double().numpy()
+
+
+def _gram(product: torch.Tensor) -> tuple[torch.Tensor]:
+    """What squaring loses in float64, 1e-8 of the largest, is below the rounding of the product itself."""
+    exact = product.double()
+    return (exact.mT @ exact,)
+
+
+def _triangle(product: torch.Tensor) -> tuple[torch.Tensor]:
+    return (torch.linalg.qr(product, mode="r").R,)

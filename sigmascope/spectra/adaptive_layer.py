@@ -304,13 +304,15 @@ def _interpolated(
     along = torch.tensor(ways, dtype=one.values.dtype)[:, None]
     values = torch.lerp(one.values, other.values, along)
     ends = [(anchor, _off(anchor)) for anchor in (one, other)]
+    tracked: dict[tuple[int, int], dict[int, torch.Tensor]] = {}
     for row, step in enumerate(between):
-        if step.top is None:
-            continue
-        k = len(step.top)
-        off = [found for anchor, found in ends if anchor.start == step.start and len(found) == k]
+        if step.top is not None:
+            tracked.setdefault((step.start, len(step.top)), {})[row] = step.top
+    for (start, k), tops in tracked.items():
+        off = [found for anchor, found in ends if anchor.start == start and len(found) == k]
         if off:
-            values[row, :k] = step.top + torch.lerp(off[0], off[-1], along[row])
+            rows = list(tops)
+            values[rows, :k] = torch.stack(list(tops.values())) + torch.lerp(off[0], off[-1], along[rows])
     return values.clamp_(min=0.0).sort(dim=1, descending=True).values
 
 

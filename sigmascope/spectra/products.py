@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 
-from sigmascope.spectra.stacks import on_cpu
+from sigmascope.spectra.stacks import aligned, by_shape, on_cpu
 
 # Vectors from which on a matrix by rows is best multiplied as it is.
 _MANY = 16
@@ -52,6 +52,17 @@ def times_each(matrices: Sequence[torch.Tensor], vectors: torch.Tensor) -> torch
     if vectors.device.type == "cpu":
         return torch.stack([times(*pair) for pair in zip(matrices, vectors, strict=True)])
     return torch.stack(list(matrices)) @ vectors
+
+
+def times_all(matrices: Iterable[torch.Tensor], vectors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Each of ``matrices``, of any shapes, times its own of ``vectors``.
+
+    On the CPU a matrix is multiplied before the next one is asked for; on a GPU those of one shape are by one
+    product of their copy.
+    """
+    if vectors[0].device.type == "cpu":
+        return [times(matrix, aligned(X)) for matrix, X in zip(matrices, vectors, strict=True)]
+    return [product for (product,) in by_shape(lambda A, X: (A @ X,), list(matrices), vectors)]
 
 
 def _one_vector(blocks: torch.Tensor, vector: torch.Tensor, *, by_rows: bool) -> torch.Tensor:

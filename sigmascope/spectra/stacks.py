@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import torch
@@ -12,21 +12,40 @@ _ALIGNED = 64  # bytes; torch's own tensors begin at a multiple
 
 
 def stacked(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(len(tensors), ...); a single one as it is, without a dimension more, and most often without a copy.
+    """(len(tensors), ...); a single one :func:`aligned`, without a dimension more."""
+    return torch.stack(list(tensors)) if len(tensors) > 1 else aligned(tensors[0])
 
-    It is copied where it does not begin as a tensor of its own would. Where in memory numbers lie decides the
-    order in which MKL adds them, so the last bit: a part of an older stack gives the same as a copy of it
-    that a state was restored from.
+
+def aligned(tensor: torch.Tensor) -> torch.Tensor:
+    """``tensor``, copied where it does not begin in memory as a tensor of its own would: seldom.
+
+    Where numbers lie decides the order in which MKL adds them, so the last bit: a part of an older stack
+    gives the same as a copy of it that a state was restored from.
     """
-    if len(tensors) > 1:
-        return torch.stack(list(tensors))
-    (one,) = tensors
-    return one.clone() if one.data_ptr() % _ALIGNED else one
+    return tensor.clone() if tensor.data_ptr() % _ALIGNED else tensor
 
 
 def unstacked(stack: torch.Tensor, count: int) -> Sequence[torch.Tensor]:
     """The ``count`` tensors that :func:`stacked` made ``stack`` of."""
     return stack.unbind() if count > 1 else (stack,)
+
+
+def by_shape(
+    work: Callable[..., tuple[torch.Tensor, ...]], *lists: Sequence[torch.Tensor]
+) -> list[tuple[torch.Tensor, ...]]:
+    """``work`` of the tensors in the first place of all ``lists``, in the second, and so on, by place.
+
+    It is called with those of equal shapes ``stacked``, and its results are taken apart.
+    """
+    alike: dict[tuple[torch.Size, ...], list[int]] = {}
+    for place, tensors in enumerate(zip(*lists, strict=True)):
+        alike.setdefault(tuple(tensor.shape for tensor in tensors), []).append(place)
+    found: dict[int, tuple[torch.Tensor, ...]] = {}
+    for places in alike.values():
+        results = work(*(stacked([tensors[place] for place in places]) for tensors in lists))
+        apart = (unstacked(result, len(places)) for result in results)
+        found |= zip(places, zip(*apart, strict=True), strict=True)
+    return [found[place] for place in range(len(found))]
 
 
 def on_cpu(tensors: Mapping[K, torch.Tensor]) -> dict[K, torch.Tensor]:

@@ -1,12 +1,13 @@
 """The subspace tracker against numpy's SVD on matrices that drift."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from sigmascope.errors import InvalidValueError
 from sigmascope.prediction import Algorithm1, Predictor, Subspace, WeightChange, step_together, subspace
@@ -70,7 +71,7 @@ def test_converges_on_a_matrix_that_stands_still(half_steps: int) -> None:
 def test_momentum_beats_the_plain_power_method(monkeypatch: pytest.MonkeyPatch) -> None:
     W0, steps = drifting(120, 80, steps=150)
     seen, truth = run(Subspace(8, tolerance=math.inf), W0, steps)
-    monkeypatch.setattr(Subspace, "_momentum", lambda self: 0.0)
+    monkeypatch.setattr(Subspace, "_root", 0.0)
     plain, _ = run(Subspace(8, tolerance=math.inf), W0, steps)
     assert np.abs(seen - truth).mean() < 0.5 * np.abs(plain - truth).mean()
 
@@ -101,9 +102,9 @@ def half_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     made: list[int] = []
     half_step = subspace._half_step
 
-    def counted(trackers: Sequence[Subspace]) -> None:
+    def counted(trackers: Sequence[Subspace], matrices: Iterable[torch.Tensor]) -> NDArray[np.float64]:
         made.append(len(trackers))
-        half_step(trackers)
+        return half_step(trackers, matrices)
 
     monkeypatch.setattr(subspace, "_half_step", counted)
     return made

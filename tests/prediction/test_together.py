@@ -21,7 +21,7 @@ from sigmascope.prediction.together import alike, modes_together
 from sigmascope.trackers import Trackers
 
 OVERFLOWS = WeightChange(torch.full((6, 5), 2e38), -100.0)  # finite itself
-SHAPES = [(30, 20), (20, 30), (30, 20), (30, 20), (6, 30), (20, 30), (90, 40)]
+SHAPES = [(30, 20), (20, 30), (30, 20), (30, 20), (6, 30), (20, 30), (90, 40), (40, 70), (40, 40), (90, 40)]
 
 
 def matrix(rows: int, columns: int, *, seed: int) -> torch.Tensor:
@@ -80,14 +80,15 @@ def test_predictors_of_a_layer_start_from_one_decomposition(
         assert torch.equal(one.singular_values, other.singular_values)
 
 
-def test_alike_are_those_of_one_kind_shape_and_place_in_their_cycle() -> None:
-    wide, tall, other = (Subspace(4) for _ in range(3))
-    wide.start(matrix(20, 30, seed=0))
-    tall.start(matrix(30, 20, seed=1))
-    other.start(matrix(30, 21, seed=2))
-    assert alike([wide, other, tall]) == [[0, 2], [1]]
-    wide.step(torch.zeros(20, 30))  # it now multiplies from the other side
-    assert alike([wide, other, tall]) == [[0], [1], [2]]
+def test_alike_are_those_of_one_kind_and_small_ones_of_one_shape_and_side() -> None:
+    shapes = [(20, 30), (30, 21), (30, 20), (40, 50), (60, 40)]
+    trackers = [Subspace(4) for _ in shapes]
+    for tracker, shape in zip(trackers, shapes, strict=True):
+        tracker.start(matrix(*shape, seed=0))
+    assert alike(trackers) == [[0, 2], [1], [3, 4]]
+    trackers[0].step(torch.zeros(20, 30))  # it now multiplies from the other side
+    trackers[3].step(torch.zeros(40, 50))
+    assert alike(trackers) == [[0], [1], [2], [3, 4]]
 
 
 def test_modes_of_many() -> None:
@@ -135,7 +136,8 @@ def test_the_layer_at_fault_is_named(predictor: str, change: WeightChange) -> No
 
 def test_groups_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their changes are in memory at the same time."""
-    monkeypatch.setattr("sigmascope.trackers._TOGETHER_ON_CPU", 70)
-    weights = {name: matrix(6, 5, seed=0) for name in "abcde"} | {"f": matrix(7, 11, seed=0)}
+    monkeypatch.setattr("sigmascope.trackers._TOGETHER", 70)
+    shapes = {"a": (6, 5), "b": (5, 7), "c": (6, 5), "d": (7, 11), "e": (3, 5), "f": (5, 11)}
+    weights = {name: matrix(*shape, seed=0) for name, shape in shapes.items()}
     trackers = Trackers(weights, predictors=["subspace"], top_k=2, reanchor_every=0)
-    assert trackers.groups(weights) == [["a", "b"], ["c", "d"], ["e"], ["f"]]
+    assert trackers.groups(weights) == [["a", "b"], ["c"], ["d"], ["e", "f"]]
