@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from sigmascope.apart import apart_from_training
 from sigmascope.errors import InvalidValueError
 from sigmascope.prediction.predictor import (
+    each,
     initial_matrix,
     not_started,
     require_finite,
@@ -22,9 +24,10 @@ from sigmascope.prediction.predictor import (
 )
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.prediction.update import WeightChange
+from sigmascope.spectra.exact import SQUARABLE
 from sigmascope.spectra.orthonormal import orthonormal
 from sigmascope.spectra.products import times_all
-from sigmascope.spectra.stacks import by_shape
+from sigmascope.spectra.stacks import by_shape, stacked, unstacked
 from sigmascope.spectra.triplets import Triplets
 
 # Below this share of the largest, the last tracked value counts as zero: R would be near singular.
@@ -35,13 +38,17 @@ _AMPLIFIED = 5.0
 TOLERANCE = 5e-5
 # values below this share of the largest are judged as if of that share: float32 tells no more of them
 _LEAST = 1e-2
+# as the divisor of what is zero anyway
+_SMALLEST = 1e-300
 # half steps that a batch gets at most, unless more are asked for
 _MOST = 12
 # numbers of a residual that are looked at: they stand for all
 _SAMPLED = 32
 # A state's tensors by name; the attributes are the same with an underscore.
-_TENSORS = ("W", "trial", "product", "next", "momentum")
+_TENSORS = ("W", "trial", "product", "next", "factor")
 _MODES = ("singular_values", "left", "right")
+# Ritz values (b, p), and Z (b, p, p) orthonormal: the i-th Ritz vector of a trial X is X Z_i
+_Ritz: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,7 @@ class Subspace:
         self._trial = torch.empty(0, 0)  # X of the last half step, (side of X, p), orthonormal
         self._product = torch.empty(0, 0)  # its image W X or W^T X, (other side, p)
         self._next = torch.empty(0, 0)  # Q of the last half step, (other side, p): X of the next one
-        self._momentum = torch.empty(0, 0)  # c R^-1 of the last half step, (p, p)
+        self._factor = torch.empty(0, 0)  # R / c of the last half step, (p, p)
         self._trial_is_right = True
         self._ritz: NDArray[np.float64] = np.empty(0)  # (p,) descending
         self._looks = 0  # at residuals
@@ -148,7 +155,8 @@ class Subspace:
         self._trial, far = (V, U) if self._trial_is_right else (U, V)
         self._product = far * sigma
         self._ritz, self._looks = sigma.cpu().double().numpy(), 0
-        self._next, self._momentum = far.clone(), _momenta(sigma.diag()[None], [self._root])[0]
+        self._next = far.clone()
+        (self._factor,) = _factors([sigma.diag()], [self._root])
         self._shape = W0.shape
 
     @property
@@ -173,11 +181,11 @@ class Subspace:
             return
         first, moving = trackers[0], trackers
         for made in count(1):
-            rotations = _half_step(moving, sums)
+            ritz = _half_step(moving, sums)
             if made >= first.half_steps:
                 if made >= _MOST or math.isinf(first.tolerance):
                     return
-                moving = _unsettled(moving, rotations)
+                moving = _unsettled(moving, ritz)
                 if not moving:
                     return
             sums = (tracker._W for tracker in moving)
@@ -288,65 +296,66 @@ def _sums(
         yield tracker._W.add_(G, alpha=change.scale)
 
 
-def _half_step(trackers: Sequence[Subspace], matrices: Iterable[torch.Tensor]) -> NDArray[np.float64]:
-    """Multiply the next vectors of each by its W_t, of ``matrices``, and make those after them.
-
-    Returns:
-        as :func:`_take_values`.
-    """
+def _half_step(trackers: Sequence[Subspace], matrices: Iterable[torch.Tensor]) -> _Ritz:
+    """Multiply the next vectors of each by its W_t, of ``matrices``, and make those after them."""
     sides = (W.T if one._trial_is_right else W for one, W in zip(trackers, matrices, strict=True))
     products = times_all(sides, [tracker._next for tracker in trackers])
-    rotations = _take_values(trackers, products)
-    older, C = [tracker._trial for tracker in trackers], [tracker._momentum for tracker in trackers]
-    carried = by_shape(lambda P, X, C: orthonormal(P - X @ C), products, older, C)
-    momenta = _momenta(torch.stack([R for _, R in carried]), [tracker._root for tracker in trackers])
-    for tracker, (Q, _), momentum in zip(trackers, carried, momenta, strict=True):
-        tracker._trial, tracker._next, tracker._momentum = tracker._next, Q, momentum
+    ritz = _take_values(trackers, products)
+    older, factors = [tracker._trial for tracker in trackers], [tracker._factor for tracker in trackers]
+    carried = by_shape(_carried, products, older, factors)
+    following = _factors([R for _, R in carried], [tracker._root for tracker in trackers])
+    for tracker, (Q, _), factor in zip(trackers, carried, following, strict=True):
+        tracker._trial, tracker._next, tracker._factor = tracker._next, Q, factor
         tracker._trial_is_right = not tracker._trial_is_right
-    return rotations
+    return ritz
 
 
-def _momenta(R: torch.Tensor, roots: Sequence[float]) -> Sequence[torch.Tensor]:
-    """Of each R (b, p, p), c R^-1 by the root of c; zero where that is, since R may then be singular."""
-    root = torch.tensor([one or 1.0 for one in roots], dtype=R.dtype).view(-1, 1, 1).to(R.device)
-    identity = torch.eye(R.shape[-1], dtype=R.dtype, device=R.device)
-    scaled = R / root  # c itself can leave the range of float32
-    lost = None if all(roots) else torch.tensor([one == 0.0 for one in roots]).view(-1, 1, 1).to(R.device)
-    if lost is not None:
-        scaled = torch.where(lost, identity, scaled)
-    momenta: torch.Tensor = torch.linalg.solve_triangular(scaled, identity, upper=True) * root
-    return (momenta if lost is None else momenta.masked_fill(lost, 0.0)).unbind()
+def _carried(product: torch.Tensor, older: torch.Tensor, factor: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Q and R of W X - X_old (R / c)^-1."""
+    return orthonormal(product - torch.linalg.solve_triangular(factor, older, upper=True, left=False))
 
 
-def _take_values(trackers: Sequence[Subspace], products: Sequence[torch.Tensor]) -> NDArray[np.float64]:
-    """Keep ``products`` of each trial X and their singular values, the Ritz values.
-
-    Returns:
-        Z (b, p, p), orthonormal: the i-th Ritz vector is X Z_i.
-    """
-    values, rotations = _ritz_values(products, name=Subspace.name)
-    for tracker, product, ritz in zip(trackers, products, values, strict=True):
-        tracker._product, tracker._ritz = product, ritz
-    return rotations
+def _factors(triangles: Sequence[torch.Tensor], roots: Sequence[float]) -> list[torch.Tensor]:
+    """R / c of each R, by the root of c; infinite where that is zero, and R may be singular."""
+    R, root = stacked(triangles), each([one or math.inf for one in roots], like=triangles[0])
+    scaled = unstacked(R / root / root, len(roots))  # c itself can leave the range of float32
+    return [
+        one if root else torch.full_like(one[0], math.inf).diag()
+        for one, root in zip(scaled, roots, strict=True)
+    ]
 
 
-def _unsettled(trackers: Sequence[Subspace], rotations: NDArray[np.float64]) -> list[Subspace]:
+def _take_values(trackers: Sequence[Subspace], products: Sequence[torch.Tensor]) -> _Ritz:
+    """Keep ``products`` of the trials and their singular values, the Ritz values."""
+    ritz = _ritz_values(products, name=Subspace.name)
+    for tracker, product, values in zip(trackers, products, ritz[0], strict=True):
+        tracker._product, tracker._ritz = product, values
+    return ritz
+
+
+def _unsettled(trackers: Sequence[Subspace], ritz: _Ritz) -> list[Subspace]:
     """Those of ``trackers`` that need another half step, by a sample of their residuals; see the class."""
     k, tolerance = trackers[0].k, trackers[0].tolerance
+    squares, Z = ritz[0][:, None, :k] ** 2, ritz[1][..., :k]
+    divisors = np.maximum(squares, np.maximum(_LEAST**2 * squares[..., :1], _SMALLEST))
     rows, near = zip(*(tracker._sample() for tracker in trackers), strict=True)
-    sigma = np.array([tracker._ritz[:k] for tracker in trackers])[:, None]
-    tops = sigma[..., :1] + (sigma[..., :1] == 0.0)  # a square of W can leave the range of float32
-    far = torch._foreach_div([tracker._product for tracker in trackers], tops.ravel().tolist())
-    images = torch.stack(times_all(rows, far))
+    units = [_unit(float(tracker._ritz[0])) for tracker in trackers]
+    far = [
+        one._product if unit == 1.0 else one._product / unit
+        for one, unit in zip(trackers, units, strict=True)
+    ]
+    images, kept = (torch.stack(list(part)).cpu().numpy() for part in (times_all(rows, far), near))
     # what is left is small: numpy takes a tenth of torch's time, and a GPU's launches would take longer
-    shares = (sigma / tops) ** 2
-    divisors, Z = np.maximum(shares, _LEAST**2), rotations[..., :k]
-    # sigma_i r_i over sigma_i^2
-    residuals = images.cpu().numpy() @ (Z / (tops * divisors))
-    residuals -= torch.stack(near).cpu().numpy() @ (Z * (shares / divisors))
-    parts = [len(tracker._trial) / images.shape[1] for tracker in trackers]
+    residuals = images @ (Z * (np.reshape(units, (-1, 1, 1)) / divisors))
+    residuals -= kept @ (Z * (squares / divisors))  # sigma_i r_i over sigma_i^2
+    parts = [len(tracker._trial) / kept.shape[1] for tracker in trackers]
     errors = _AMPLIFIED / 2 * np.array(parts) * np.square(residuals).sum(1).max(1)
     return [tracker for tracker, error in zip(trackers, errors.tolist(), strict=True) if error > tolerance]
+
+
+def _unit(largest: float) -> float:
+    """What W is measured in, so that products of two of its size stay in the range of float32."""
+    return 1.0 if 1 / SQUARABLE < largest < SQUARABLE else largest or 1.0
 
 
 def _ritz_triplets(trackers: Sequence[Subspace]) -> list[Modes]:
@@ -364,12 +373,8 @@ def _ritz_triplets(trackers: Sequence[Subspace]) -> list[Modes]:
     ]
 
 
-def _ritz_values(
-    products: Sequence[torch.Tensor], *, name: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Singular values (b, p) of ``products`` (side, p), which are tall, and right vectors (b, p, p).
-
-    Both descend.
+def _ritz_values(products: Sequence[torch.Tensor], *, name: str) -> _Ritz:
+    """Singular values of ``products`` (side, p), which are tall, and right vectors; both descend.
 
     Raises:
         NumericalError: they are not finite.

@@ -37,6 +37,8 @@ def by_shape(
 
     It is called with those of equal shapes ``stacked``, and its results are taken apart.
     """
+    if len(lists[0]) == 1:
+        return [work(*(aligned(tensors[0]) for tensors in lists))]
     alike: dict[tuple[torch.Size, ...], list[int]] = {}
     for place, tensors in enumerate(zip(*lists, strict=True)):
         alike.setdefault(tuple(tensor.shape for tensor in tensors), []).append(place)

@@ -359,7 +359,7 @@ def test_what_a_state_holds_has_a_number(
     assert [set(one) for one in recorder["trackers"]["of"]["head"]] == [
         {"name", "k", "epsilon", "delta", "U", "V", "sigma", "shape"},
         {"name", "k", "oversample", "half_steps", "tolerance", "trial_is_right", "shape", "looks"}
-        | {"W", "trial", "product", "next", "momentum", "ritz"}
+        | {"W", "trial", "product", "next", "factor", "ritz"}
         | {"modes.singular_values", "modes.left", "modes.right"},
     ]
 
