@@ -339,15 +339,15 @@ def _unsettled(trackers: Sequence[Subspace], ritz: _Ritz) -> list[Subspace]:
     squares, Z = ritz[0][:, None, :k] ** 2, ritz[1][..., :k]
     divisors = np.maximum(squares, np.maximum(_LEAST**2 * squares[..., :1], _SMALLEST))
     rows, near = zip(*(tracker._sample() for tracker in trackers), strict=True)
-    units = [_unit(float(tracker._ritz[0])) for tracker in trackers]
+    units = np.array([[[_unit(tracker._ritz.item(0))]] for tracker in trackers])
     far = [
-        one._product if unit == 1.0 else one._product / unit
-        for one, unit in zip(trackers, units, strict=True)
+        tracker._product if unit == 1.0 else tracker._product / unit
+        for tracker, unit in zip(trackers, units.flat, strict=True)
     ]
-    images, kept = (torch.stack(list(part)).cpu().numpy() for part in (times_all(rows, far), near))
     # what is left is small: numpy takes a tenth of torch's time, and a GPU's launches would take longer
-    residuals = images @ (Z * (np.reshape(units, (-1, 1, 1)) / divisors))
-    residuals -= kept @ (Z * (squares / divisors))  # sigma_i r_i over sigma_i^2
+    images, kept = (torch.stack(list(part)).cpu().double().numpy() for part in (times_all(rows, far), near))
+    # sigma_i r_i over sigma_i^2
+    residuals = images @ (Z * (units / divisors)) - kept @ (Z * (squares / divisors))
     parts = [len(tracker._trial) / kept.shape[1] for tracker in trackers]
     errors = _AMPLIFIED / 2 * np.array(parts) * np.square(residuals).sum(1).max(1)
     return [tracker for tracker, error in zip(trackers, errors.tolist(), strict=True) if error > tolerance]
