@@ -53,7 +53,7 @@ class Predictor(Protocol):
 
     @property
     def likeness(self) -> tuple[object, ...]:
-        """Equal where the next steps are the same operations on the same shapes; it can change by a step."""
+        """Equal where the next steps can share their small operations; it can change by a step."""
         ...
 
     @staticmethod
