@@ -91,8 +91,9 @@ def norms_and_distances(
     A GPU gets a few launches for all, and is waited for once; A and B may be empty.
     """
     if not all(matrix.is_cuda for matrix in matrices):
-        pairs = zip(matrices, ones, others, strict=True)
-        return [(frobenius_norm(W), float(torch.dist(A, B))) for W, A, B in pairs]
+        # from the last on: an optimizer wrote it last, and it is in the caches yet
+        backwards = reversed(list(zip(matrices, ones, others, strict=True)))
+        return [(frobenius_norm(W), float(torch.dist(A, B))) for W, A, B in backwards][::-1]
     norms = torch._foreach_norm(list(matrices))
     apart = torch._foreach_norm(torch._foreach_sub(list(ones), list(others)))
     found = on_cpu(dict(enumerate([*norms, *apart])))
