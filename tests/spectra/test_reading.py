@@ -94,6 +94,15 @@ def test_two_threads_find_what_one_finds_and_are_given_back() -> None:
 
 
 @pytest.mark.usefixtures("two_threads")
+def test_a_large_matrix_alone_is_decomposed_on_one_thread_of_two() -> None:
+    """Which is faster: the same bits as beside others, where each has one thread."""
+    weights = {str(i): gaussian(600, 520, seed=i) for i in range(2)}
+    alone, together = exact_spectra({"0": weights["0"]}), exact_spectra(weights)
+    assert torch.equal(alone["0"].values, together["0"].values)
+    assert float((alone["0"].values - reference(weights["0"])).abs().max()) <= alone["0"].error_bound
+
+
+@pytest.mark.usefixtures("two_threads")
 def test_calls_from_several_threads_leave_the_number_of_threads_alone() -> None:
     weights = {str(i): gaussian(70, 66, seed=i) for i in range(3)}
     for _ in range(5):
