@@ -17,8 +17,8 @@ from sigmascope.spectra.orientation import tall
 # Up to this many singular values a decomposition takes well under a millisecond either way.
 _SMALL = 64
 # From more values on, scipy's LAPACK is faster on its one thread than torch's is; up to _TWO_THREADS values,
-# also than torch's on two threads: by 9 to 36 %, in turns.
-_LARGE, _TWO_THREADS = 512, 1536
+# also than torch's on two threads: by up to 36 %, in turns.
+_LARGE, _TWO_THREADS = 192, 1536
 # Largest entries up to this, and from its inverse on, have squares and sums of squares well inside float32.
 SQUARABLE = 1e9
 # relative to sigma_max: what is asked of ``auto`` otherwise, and what the methods keep on full-rank weights

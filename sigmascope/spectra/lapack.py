@@ -1,7 +1,7 @@
 """Eigenvalues of A^T A by scipy's LAPACK, called without Python's lock, on one thread.
 
 - ``scipy.linalg.eigh`` holds the lock, so that matrices could not be decomposed side by side.
-- ``torch.linalg.eigvalsh`` takes 1.2 to 2 times as long for more than 512 values, on one thread.
+- ``torch.linalg.eigvalsh`` takes 1.1 to 2 times as long for more than 192 values, on one thread.
 - OpenBLAS's other threads spin on after a call and take the cores from torch's.
 """
 
