@@ -112,6 +112,7 @@ class Recorder:
         self._spectra = SpectraReader(spectra, accuracy=accuracy, lag=lag)
         self._learning_rate = learning_rate
         self._matrices = dict(weight_matrices(model) if matrices is None else matrices)
+        # where each module of the model is, as long as nothing is replaced
         self._places = [(one._modules, *place) for one in model.modules() for place in one._modules.items()]
         weights = self._weights()
         self.layers: tuple[LayerShape, ...] = tuple(

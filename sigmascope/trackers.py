@@ -51,7 +51,7 @@ class Trackers:
             start_together(self._of[layer], weight)
 
     def groups(self, layers: Iterable[str]) -> list[list[str]]:
-        """``layers``, those side by side that are fastest advanced together."""
+        """``layers`` in their order, as many side by side as there is room for: together they are faster."""
         found: list[list[str]] = []
         room = 0
         for layer in layers:

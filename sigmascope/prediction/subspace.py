@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -18,10 +17,10 @@ from sigmascope.prediction.predictor import (
     each,
     initial_matrix,
     not_started,
-    require_finite,
     require_positive_k,
     weight_changes,
 )
+from sigmascope.prediction.ritz import Ritz, ritz_values
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.exact import SQUARABLE
@@ -47,8 +46,6 @@ _SAMPLED = 32
 # A state's tensors by name; the attributes are the same with an underscore.
 _TENSORS = ("W", "trial", "product", "next", "factor")
 _MODES = ("singular_values", "left", "right")
-# Ritz values (b, p), and Z (b, p, p) orthonormal: the i-th Ritz vector of a trial X is X Z_i
-_Ritz: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +148,7 @@ class Subspace:
         # A copy of our own: the caller's weights go on changing. It lies in memory as they do, and as G will:
         # a sum across rows and columns takes twice as long as all the rest of a step.
         self._W = W.clone()
-        self._trial_is_right = p == W.shape[1]  # where it stays: see step
+        self._trial_is_right = p == W.shape[1]  # where it stays: see _full
         self._trial, far = (V, U) if self._trial_is_right else (U, V)
         self._product = far * sigma
         self._ritz, self._looks = sigma.cpu().double().numpy(), 0
@@ -296,7 +293,7 @@ def _sums(
         yield tracker._W.add_(G, alpha=change.scale)
 
 
-def _half_step(trackers: Sequence[Subspace], matrices: Iterable[torch.Tensor]) -> _Ritz:
+def _half_step(trackers: Sequence[Subspace], matrices: Iterable[torch.Tensor]) -> Ritz:
     """Multiply the next vectors of each by its W_t, of ``matrices``, and make those after them."""
     sides = (W.T if one._trial_is_right else W for one, W in zip(trackers, matrices, strict=True))
     products = times_all(sides, [tracker._next for tracker in trackers])
@@ -325,15 +322,15 @@ def _factors(triangles: Sequence[torch.Tensor], roots: Sequence[float]) -> list[
     ]
 
 
-def _take_values(trackers: Sequence[Subspace], products: Sequence[torch.Tensor]) -> _Ritz:
+def _take_values(trackers: Sequence[Subspace], products: Sequence[torch.Tensor]) -> Ritz:
     """Keep ``products`` of the trials and their singular values, the Ritz values."""
-    ritz = _ritz_values(products, name=Subspace.name)
+    ritz = ritz_values(products, name=Subspace.name)
     for tracker, product, values in zip(trackers, products, ritz[0], strict=True):
         tracker._product, tracker._ritz = product, values
     return ritz
 
 
-def _unsettled(trackers: Sequence[Subspace], ritz: _Ritz) -> list[Subspace]:
+def _unsettled(trackers: Sequence[Subspace], ritz: Ritz) -> list[Subspace]:
     """Those of ``trackers`` that need another half step, by a sample of their residuals; see the class."""
     k, tolerance = trackers[0].k, trackers[0].tolerance
     squares, Z = ritz[0][:, None, :k] ** 2, ritz[1][..., :k]
@@ -371,31 +368,3 @@ def _ritz_triplets(trackers: Sequence[Subspace]) -> list[Modes]:
         Modes(sigma, *((far, near) if tracker._trial_is_right else (near, far)))
         for tracker, (sigma, far, near) in zip(trackers, found, strict=True)
     ]
-
-
-def _ritz_values(products: Sequence[torch.Tensor], *, name: str) -> _Ritz:
-    """Singular values of ``products`` (side, p), which are tall, and right vectors; both descend.
-
-    Raises:
-        NumericalError: they are not finite.
-    """
-    first = products[0]
-    squared = first.dtype == torch.float32 and first.device.type != "mps"  # Metal has no float64
-    # p x p: a GPU is slower from here on, and would be waited for twice
-    small = torch.stack([one for (one,) in by_shape(_gram if squared else _triangle, products)]).cpu()
-    require_finite(small, name=name)
-    if squared:
-        ascending, vectors = torch.linalg.eigh(small)
-        return np.sqrt(np.maximum(ascending.numpy()[:, ::-1], 0.0)), vectors.numpy()[..., ::-1]
-    _, values, Zh = torch.linalg.svd(small)
-    return values.double().numpy(), Zh.mT.double().numpy()
-
-
-def _gram(product: torch.Tensor) -> tuple[torch.Tensor]:
-    """What squaring loses in float64, 1e-8 of the largest, is below the rounding of the product itself."""
-    exact = product.double()
-    return (exact.mT @ exact,)
-
-
-def _triangle(product: torch.Tensor) -> tuple[torch.Tensor]:
-    return (torch.linalg.qr(product, mode="r").R,)

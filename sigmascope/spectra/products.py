@@ -91,7 +91,7 @@ def norms_and_distances(
     A GPU gets a few launches for all, and is waited for once; A and B may be empty.
     """
     if not all(matrix.is_cuda for matrix in matrices):
-        # from the last on: an optimizer wrote it last, and it is in the caches yet
+        # from the last one on: an optimizer wrote it last, and it may still be in the caches
         backwards = reversed(list(zip(matrices, ones, others, strict=True)))
         return [(frobenius_norm(W), float(torch.dist(A, B))) for W, A, B in backwards][::-1]
     norms = torch._foreach_norm(list(matrices))
