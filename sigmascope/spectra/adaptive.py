@@ -127,8 +127,9 @@ class AdaptiveSpectra:
             if layer.waits:
                 try:
                     weight = weights[name]
-                    ((norm, apart),) = norms_and_distances(*([one] for one in layer.look(weight)))
-                    layer.move(weight, step=layer.awaited, norm=norm, apart=apart)
+                    matrix, rows, before = layer.look(weight)
+                    ((norm, apart),) = norms_and_distances([matrix], [rows], [before])
+                    layer.move(matrix, rows, step=layer.awaited, norm=norm, apart=apart)
                     exact = exact_spectra({name: weights[name]}, method=self._method, accuracy=self._accuracy)
                 except (KeyError, InvalidValueError, NumericalError, RuntimeError):  # no room, for instance
                     self._keep(name, layer.hold())
@@ -165,15 +166,17 @@ class AdaptiveSpectra:
 
     def _moved(self, weights: Mapping[str, torch.Tensor], *, step: int) -> dict[str, tuple[float, float]]:
         """What ``move`` says of each layer, all looked at before anything is fetched from a GPU."""
-        looks = []
+        looks = {}
         for name, weight in weights.items():
             with at_layer(name, step=step):
-                looks.append(self._layers.setdefault(name, self._layer()).look(weight))
-        seen = norms_and_distances(*zip(*looks, strict=True)) if looks else []
+                if name not in self._layers:
+                    self._layers[name] = self._layer()
+                looks[name] = self._layers[name].look(weight)
+        seen = norms_and_distances(*zip(*looks.values(), strict=True)) if looks else []
         moved = {}
-        for (name, weight), (norm, apart) in zip(weights.items(), seen, strict=True):
+        for (name, (matrix, rows, _)), (norm, apart) in zip(looks.items(), seen, strict=True):
             with at_layer(name, step=step):
-                moved[name] = self._layers[name].move(weight, step=step, norm=norm, apart=apart)
+                moved[name] = self._layers[name].move(matrix, rows, step=step, norm=norm, apart=apart)
         return moved
 
     def _keep(self, name: str, spectra: Mapping[int, Spectrum]) -> None:

@@ -23,7 +23,7 @@ _FIRST_RATE, _RATE_WITHOUT = 2.0, 20.0
 # how much farther than before W may go at most; decompositions that the next way is judged by
 _GROWTH, _MEMORY = 1.5, 3
 # rows by which the distance is judged: all, or evenly spread ones, at least this many
-_ROWS = 64
+_ROWS = 32
 # share of the time below which the share of the distance tells of a jump
 _JUMP = 0.125
 # rounding of a decomposition, relative to sigma_max: no error seen is taken to be smaller
@@ -115,26 +115,25 @@ class AdaptiveLayer:
         known = rows.shape == last.rows.shape
         return (matrix, rows, last.rows) if known else (matrix, rows[:0], rows[:0])
 
-    def move(self, weight: torch.Tensor, *, step: int, norm: float, apart: float) -> tuple[float, float]:
-        """How far ``weight`` is from the last decomposition, and how much farther than at the last look.
+    def move(
+        self, matrix: torch.Tensor, rows: torch.Tensor, *, step: int, norm: float, apart: float
+    ) -> tuple[float, float]:
+        """How far ``matrix`` is from the last decomposition, and how much farther than at the last look.
 
         Both as shares of the way, or of the patience where more of that is gone: beyond 1, a decomposition is
-        due. ``norm`` is |W|_F and ``apart`` the distance of the rows of ``look``.
+        due. ``matrix`` and ``rows`` are of ``look``, ``norm`` is |W|_F, ``apart`` the distance of the rows.
 
         Raises:
             NumericalError: NaN or infinity in it.
         """
-        matrix = tall(weight)
         self._norm = norm
-        if not math.isfinite(self._norm):  # by an entry, or by squares that leave float32
+        if not math.isfinite(norm):  # by an entry, or by squares that leave float32
             check_finite(matrix)
         self._shape = matrix.shape
         if self._last is None:
             return math.inf, 0.0
         share = self._share
-        self._gone = _distance(
-            _spread_rows(matrix), self._norm, self._last, apart=apart, entries=matrix.numel()
-        )
+        self._gone = _distance(rows, norm, self._last, apart=apart, entries=matrix.numel())
         if self._gone == 0.0 and not self._waiting:
             self._share = 0.0
         else:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from sigmascope.errors import InvalidValueError, NumericalError
 
 
-@contextmanager
-def at_layer(name: str, *, step: int | None = None) -> Iterator[None]:
+class at_layer:  # noqa: N801
     """Errors raised inside begin with ``layer NAME`` or ``step STEP, layer NAME``; their types stay.
 
     >>> with at_layer("head", step=3):
@@ -17,10 +15,21 @@ def at_layer(name: str, *, step: int | None = None) -> Iterator[None]:
     Traceback (most recent call last):
     sigmascope.errors.NumericalError: step 3, layer head: 2 of 4 weights are NaN or infinite
     """
-    where = f"layer {name}" if step is None else f"step {step}, layer {name}"
-    try:
-        yield
-    except NumericalError as error:
-        raise NumericalError(f"{where}: {error}") from error
-    except InvalidValueError as error:
-        raise InvalidValueError(f"{where}: {error}") from error
+
+    __slots__ = ("_name", "_step")  # no generator: entered twice a batch for every layer
+
+    def __init__(self, name: str, *, step: int | None = None) -> None:
+        self._name, self._step = name, step
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        where = f"layer {self._name}" if self._step is None else f"step {self._step}, layer {self._name}"
+        for ours in (NumericalError, InvalidValueError):
+            if isinstance(error, ours):
+                raise ours(f"{where}: {error}") from error
