@@ -136,6 +136,21 @@ def test_a_layer_that_cannot_be_fetched_leaves_the_shown_one(page: Page, finishe
     expect(page.locator("#run-problem")).to_be_hidden()
 
 
+@pytest.mark.parametrize(("address", "times"), [("**/plotly-*.min.js", 2), ("**/metrics?*", 2)])
+def test_what_did_not_come_is_asked_for_again(page: Page, finished: Run, address: str, times: int) -> None:
+    failed: list[str] = []
+
+    def fail(route: Route) -> None:
+        failed.append(route.request.url)
+        route.abort()
+
+    page.route(address, fail, times=times)
+    open_run(page, finished.id, "?step=30")
+    assert len(failed) == times
+    assert len(trace(page, "histogram")["x"]) > 10
+    expect(page.locator("#run-problem")).to_be_hidden()
+
+
 def test_an_address_that_cannot_be_decoded_is_no_run(page: Page) -> None:
     page.goto("/runs/%zz")
     expect(page.locator("#message-page")).to_contain_text("No such run")

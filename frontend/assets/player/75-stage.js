@@ -13,7 +13,11 @@
       const script = document.createElement("script");
       script.src = address;
       script.onload = resolve;
-      script.onerror = () => reject(new Error(`${address} cannot be loaded`));
+      script.onerror = () => {
+        plotly = null; // the next one who asks tries again
+        script.remove();
+        reject(new TypeError(`${address} cannot be loaded`));
+      };
       document.head.append(script);
     });
     return plotly;
@@ -63,7 +67,9 @@
       });
     }
 
+    /* Asked for in every round of `live`: a script that did not come the first time comes the next. */
     async bringPlotly() {
+      if (this.settled || !this.steps) return;
       await painted();
       await loadPlotly(this.root.dataset.plotly);
       for (const panel of this.panels) {

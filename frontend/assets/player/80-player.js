@@ -100,6 +100,7 @@
         this.header.show(this.store.run);
         await this.store.updateLayers();
         if (this.store.layers.length) await this.refresh();
+        await this.bringPlotly();
         await this.refreshStrip();
         if (!this.alive) return;
         this.showWaiting();
@@ -177,7 +178,6 @@
       this.forecast.show(this.store.run, this.data.spectra.lastStep);
       this.wake();
       if (this.settled) await this.bringStrip();
-      await this.bringPlotly();
     }
 
     /* The panel of the strip that is open, from what is here. */

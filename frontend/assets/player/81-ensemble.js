@@ -42,6 +42,7 @@
         if (!this.alive) return;
         this.header.show(this.store.run);
         if (this.store.due) await this.refresh();
+        await this.bringPlotly();
         if (!this.alive) return;
         this.showWaiting();
         if (this.store.final && this.store.settled) return;
@@ -72,7 +73,6 @@
       if (!this.alive) return;
       this.drawLines();
       this.wake();
-      if (first) this.bringPlotly().catch((error) => this.fail(error));
     }
 
     drawLines() {
