@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 STATE = "window.sigmascope?.player?.state()"
 
@@ -16,9 +16,13 @@ def state(page: Page) -> dict[str, Any]:
 
 def wait_until(page: Page, condition: str, *, timeout: float = 60_000) -> dict[str, Any]:
     """Wait until ``condition``, JavaScript over ``state``, holds; the state then."""
-    page.wait_for_function(
-        f"() => {{ const state = {STATE}; return state && ({condition}); }}", timeout=timeout
-    )
+    try:
+        page.wait_for_function(
+            f"() => {{ const state = {STATE}; return state && ({condition}); }}", timeout=timeout
+        )
+    except Error as error:
+        seen = page.evaluate(f"() => {STATE}"), page.locator("body").inner_text()[:500]
+        raise AssertionError(f"{page.url} never had {condition}: {seen}") from error
     return state(page)
 
 

@@ -67,6 +67,10 @@ def test_a_sweep_started_from_the_page_shows_its_points_as_they_come(page: Page,
     page.get_by_role("link", name="Its sweep").click()
     expect(page.get_by_role("heading", name="widths")).to_be_visible()
 
+    page.route("**/plotly-*.min.js", lambda route: route.abort(), times=1)
+    page.reload()
+    wait_until(page, "state.points.head?.length === 4")
+
 
 def test_the_list_holds_the_sweep_and_not_its_runs(page: Page, service: Stack) -> None:
     with service.client() as client:

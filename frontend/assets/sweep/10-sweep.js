@@ -3,8 +3,10 @@
 "use strict";
 (function (app) {
   const CONFIG = { displaylogo: false, responsive: false, modeBarButtons: [["toImage", "zoom2d", "resetScale2d"]] };
+  const RETRY_MS = 3000;
   const skeletons = new WeakMap();
   const drawn = new Map();
+  let retrying = null;
 
   const page = () => document.getElementById("sweep");
   const axesOf = (root) => root.dataset.axes;
@@ -41,7 +43,10 @@
     const root = page();
     const plots = root ? root.querySelectorAll(".plot[data-found]") : [];
     if (plots.length && !window.Plotly) {
-      app.stage.loadPlotly(root.dataset.plotly).then(draw, (error) => window.console.error(error));
+      app.stage.loadPlotly(root.dataset.plotly).then(draw, () => {
+        clearTimeout(retrying);
+        retrying = setTimeout(draw, RETRY_MS);
+      });
       return;
     }
     for (const plot of plots) {
