@@ -77,6 +77,12 @@ def test_playing_draws_frames_without_asking_the_server(page: Page, finished: Ru
     assert asked == []
 
 
+def test_the_page_fits_the_screen(page: Page, finished: Run) -> None:
+    for query in ("", "?panel=forces", "?panel=metrics&forecast=damped_trend&step=55"):
+        open_run(page, finished.id, query)
+        assert page.evaluate("() => document.documentElement.scrollHeight - window.innerHeight") <= 0
+
+
 def test_outlines_drawn_while_moving_are_those_that_plotly_draws(page: Page, finished: Run) -> None:
     open_run(page, finished.id, "?layer=hidden.0&step=0")
     for _ in range(3):
