@@ -28,6 +28,7 @@ from sigmascope.record_writer import RecordWriter
 from sigmascope.records import GradientNoise, LayerRecord, LayerShape, ModeUpdate, StepRecord
 from sigmascope.sinks import MemorySink, Sink
 from sigmascope.spectra.adaptive_layer import LAG
+from sigmascope.spectra.layer_errors import at_time
 from sigmascope.spectra.matrices import WeightMatrix, weight_matrices
 from sigmascope.spectra.orientation import tall
 from sigmascope.spectra.reader import SpectraReader
@@ -184,8 +185,13 @@ class Recorder:
         Raises:
             InvalidValueError: neither an optimizer nor, ever, a learning rate was given; a layer is gone or
                 has changed its shape.
-            NumericalError: a gradient holds NaN or infinity; the message names the layer.
+            NumericalError: a gradient holds NaN or infinity; the message names the layer and the batch, counted
+                from 1 as they were observed.
         """
+        with at_time(f"batch {self._batches + 1}"):
+            self._observe(optimizer, learning_rate)
+
+    def _observe(self, optimizer: torch.optim.Optimizer | None, learning_rate: float | None) -> None:
         rate = self._rate(optimizer, learning_rate)
         self._check_layers()
         stored = {name: matrix.weight() for name, matrix in self._matrices.items()}
@@ -232,7 +238,8 @@ class Recorder:
         told = _numbers(metrics or {})
         self._check_layers()
         weights = self._weights()
-        self._settle(weights)
+        with at_time(f"step {step}"):
+            self._settle(weights)
         # without a gradient since the last record, trackers know nothing of what the weights have done
         top = self._trackers.largest() if self._observed else None
         layers = {name: self._unfinished_layer(name) for name in weights}

@@ -232,8 +232,21 @@ def test_nan_gradients_are_reported_with_the_layer() -> None:
     model = Net()
     recorder = Recorder(model, MemorySink(), sample_count=SAMPLES, learning_rate=RATE)
     model.head.weight.grad = torch.full_like(model.head.weight, math.nan)
-    with pytest.raises(NumericalError, match=r"layer head: .*NaN or infinity"):
+    with pytest.raises(NumericalError, match=r"^batch 1, layer head: .*NaN or infinity"):
         recorder.observe()
+
+
+def test_nan_that_an_optimizer_makes_is_reported_with_step_and_layer() -> None:
+    model = Net()
+    recorder = Recorder(model, MemorySink(), sample_count=SAMPLES, noise_every=0)
+    optimizer = torch.optim.Adam(model.parameters())
+    recorder.record(0)
+    model.head.weight.grad = torch.full_like(model.head.weight, 1e30)  # its square is infinite
+    optimizer.param_groups[0]["eps"] = math.nan
+    recorder.observe(optimizer)
+    optimizer.step()
+    with pytest.raises(NumericalError, match=r"^step 4, layer head: .*NaN or infinity"):
+        recorder.record(4)
 
 
 @pytest.mark.parametrize(
