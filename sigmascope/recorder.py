@@ -185,8 +185,8 @@ class Recorder:
         Raises:
             InvalidValueError: neither an optimizer nor, ever, a learning rate was given; a layer is gone or
                 has changed its shape.
-            NumericalError: a gradient holds NaN or infinity; the message names the layer and the batch, counted
-                from 1 as they were observed.
+            NumericalError: a gradient holds NaN or infinity; the message names the layer and the batch, the
+                first one observed being 1.
         """
         with at_time(f"batch {self._batches + 1}"):
             self._observe(optimizer, learning_rate)
