@@ -201,9 +201,10 @@ class Subspace:
     def _sample(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Some rows of W or its transpose, and those of X in their place; other ones the next time."""
         rows, trial = self._W.T if self._trial_is_right else self._W, self._trial
-        if len(rows) <= _SAMPLED:
+        count = rows.shape[0]
+        if count <= _SAMPLED:
             return rows, trial
-        first = min(self._looks * _SAMPLED % len(rows), len(rows) - _SAMPLED)
+        first = min(self._looks * _SAMPLED % count, count - _SAMPLED)
         self._looks += 1
         sample = slice(first, first + _SAMPLED)
         return rows[sample], trial[sample]
@@ -334,20 +335,22 @@ def _unsettled(trackers: Sequence[Subspace], ritz: Ritz) -> list[Subspace]:
     """Those of ``trackers`` that need another half step, by a sample of their residuals; see the class."""
     k, tolerance = trackers[0].k, trackers[0].tolerance
     squares, Z = ritz[0][:, None, :k] ** 2, ritz[1][..., :k]
-    divisors = np.maximum(squares, np.maximum(_LEAST**2 * squares[..., :1], _SMALLEST))
-    rows, near = zip(*(tracker._sample() for tracker in trackers), strict=True)
-    units = np.array([[[_unit(tracker._ritz.item(0))]] for tracker in trackers])
+    units = [_unit(tracker._ritz.item(0)) for tracker in trackers]
     far = [
         tracker._product if unit == 1.0 else tracker._product / unit
-        for tracker, unit in zip(trackers, units.flat, strict=True)
+        for tracker, unit in zip(trackers, units, strict=True)
     ]
+    rows, near = zip(*(tracker._sample() for tracker in trackers), strict=True)
     # what is left is small: numpy takes a tenth of torch's time, and a GPU's launches would take longer
-    images, kept = (torch.stack(list(part)).cpu().double().numpy() for part in (times_all(rows, far), near))
+    samples = torch.stack([*times_all(rows, far), *near]).cpu().double().numpy()
+    images, kept = samples.reshape(2, len(trackers), *near[0].shape) @ Z
+    if any(unit != 1.0 for unit in units):
+        images *= np.array(units)[:, None, None]
     # sigma_i r_i over sigma_i^2
-    residuals = images @ (Z * (units / divisors)) - kept @ (Z * (squares / divisors))
-    parts = [len(tracker._trial) / kept.shape[1] for tracker in trackers]
-    errors = _AMPLIFIED / 2 * np.array(parts) * np.square(residuals).sum(1).max(1)
-    return [tracker for tracker, error in zip(trackers, errors.tolist(), strict=True) if error > tolerance]
+    residuals = (images - kept * squares) / np.maximum(squares, _LEAST**2 * squares[..., :1] + _SMALLEST)
+    worst = np.einsum("bsk,bsk->bk", residuals, residuals).max(1).tolist()
+    limits = (2 / _AMPLIFIED * tolerance * near[0].shape[0] / one._trial.shape[0] for one in trackers)
+    return [tracker for tracker, error, limit in zip(trackers, worst, limits, strict=True) if error > limit]
 
 
 def _unit(largest: float) -> float:
