@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from backend.storage.forecasts import chosen_layers
+from backend.storage.forecasts import planned
 from sigmascope.errors import InvalidValueError, NotFoundError
 from sigmascope.schemas import ClaimsSpec, ForecastSpec, Job, SimulateSpec, SweepSpec, TrainSpec
 from sigmascope.theory.claims import find
 
 
 def total_steps(spec: Job, connection: Connection) -> int:
-    """How far the job has to go: batches, time steps, claims, forecasters times layers.
+    """How far the job has to go: batches, time steps, claims, scores of forecasts.
 
     Raises:
-        InvalidValueError: a claim of that id, or a run or layer to forecast, does not exist.
+        InvalidValueError: a claim of that id does not exist, or a run cannot be forecast so.
     """
     if isinstance(spec, TrainSpec):
         return spec.batches
@@ -23,7 +23,7 @@ def total_steps(spec: Job, connection: Connection) -> int:
     if isinstance(spec, ClaimsSpec):
         return _count_claims(spec)
     if isinstance(spec, ForecastSpec):
-        return len(chosen_layers(spec, connection)) * len(set(spec.methods))
+        return len(planned(spec, connection))
     raise InvalidValueError(f"a {type(spec).__name__} cannot be queued")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -34,11 +35,12 @@ def _on_purpose(_: Request, error: Exception) -> JSONResponse:
 def _invalid(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
+    found = _first_causes(error.errors())
     fields = [
         {"field": _field(one["loc"]), "message": _message(one), "value": _plain(one.get("input"))}
-        for one in error.errors()
+        for one in found
     ]
-    sentence = "; ".join(map(_sentence, error.errors()))
+    sentence = "; ".join(map(_sentence, found))
     return _answer(422, Problem(error="InvalidValueError", detail=sentence, fields=fields))
 
 
@@ -50,6 +52,12 @@ def _http(_: Request, error: Exception) -> JSONResponse:
 
 def _answer(status: int, problem: Problem) -> JSONResponse:
     return JSONResponse(problem.model_dump(), status_code=status)
+
+
+def _first_causes(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what pydantic says of a list because members of it were refused: that it is too short now."""
+    refused = {one["loc"][:-1] for one in found}
+    return [one for one in found if one["type"] != "too_short" or one["loc"] not in refused]
 
 
 def _field(location: tuple[int | str, ...]) -> str:

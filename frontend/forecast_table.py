@@ -25,7 +25,10 @@ METHODS: dict[Forecaster, Method] = {
     "persistence": Method("persistence", "the value stays: the baseline"),
     "linear": Method("linear", "a least-squares line goes on"),
     "damped_trend": Method("damped trend", "a trend that fades"),
-    "sde": Method("SDE", "an ensemble of the eigenvalue SDE"),
+    "sde": Method("SDE", "an ensemble, exact repulsion"),
+    "sde_as_printed": Method("SDE, as printed", "the paper's repulsion"),
+    "sde_anisotropic": Method("SDE, anisotropic", "the noise of each mode"),
+    "sde_anisotropic_as_printed": Method("SDE, anisotropic, as printed", "both"),
 }
 # a 90 % band is off when it holds fewer or more of the truths than this
 GOOD_90 = (0.85, 0.95)

@@ -65,9 +65,10 @@ def subject(spec: Job) -> tuple[str, str]:
         some = f"{len(spec.only)} of the paper's claims" if spec.only else "all claims of the paper"
         return some, f"seed {spec.seed}"
     if isinstance(spec, ForecastSpec):
+        methods = _counted(spec.methods, "method") if spec.methods else "all methods"
         return (
             f"forecasts of run {spec.run}",
-            f"{spec.horizon:,} batches ahead, {_counted(spec.methods, 'method')}",
+            f"{spec.horizon:,} batches ahead, {methods}",
         )
     if isinstance(spec, SweepSpec):
         counts = f"{_counted(spec.values, 'value')}, {_counted(spec.seeds, 'seed')}"

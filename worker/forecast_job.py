@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from sqlalchemy import Engine
 
 from backend.settings import Settings
-from backend.storage.forecasts import ScoreRecord, chosen_layers, write_scores
+from backend.storage.forecasts import ScoreRecord, planned, write_scores
 from backend.storage.histories import history
 from backend.storage.runs import Claim
 from sigmascope.schemas import ForecastScore, ForecastSpec, RunStatus
-from sigmascope.theory.forecasting import History, Score, rolling_evaluation
+from sigmascope.theory.forecasting import EQUATIONS, History, Score, rolling_evaluation
 from worker.database_sink import DatabaseSink
 
 SCORES_WEIGH = 10_000  # more than a commit holds: each score is stored as soon as it is there
@@ -22,7 +24,7 @@ def run(engine: Engine, held: Claim, settings: Settings, spec: ForecastSpec) -> 
     """Score as ``spec`` says; ``finished``, or ``cancelled`` when that was asked for.
 
     Raises:
-        InvalidValueError: the run has too few steps, or lacks what a forecaster needs.
+        InvalidValueError: the run has too few steps, or what a forecaster needs is not in it.
     """
     sink = DatabaseSink[ScoreRecord](
         engine,
@@ -32,12 +34,12 @@ def run(engine: Engine, held: Claim, settings: Settings, spec: ForecastSpec) -> 
         weigh=lambda _: SCORES_WEIGH,
     )
     with engine.connect() as connection:
-        layers = chosen_layers(spec, connection)
+        plan = planned(spec, connection)
     done = 0
-    for layer in layers:
+    for layer, of_layer in groupby(plan, key=itemgetter(0)):
         with engine.connect() as connection:
             past = history(connection, spec.run, layer)
-        for method in dict.fromkeys(spec.methods):
+        for _, method in of_layer:
             done += 1
             score = as_schema(layer.name, past, evaluate(past, method, spec))
             sink.write(ScoreRecord(done, score.model_dump(mode="json")))
@@ -54,7 +56,7 @@ def evaluate(past: History, method: str, spec: ForecastSpec) -> Score:
         method=method,
         horizon=spec.horizon,
         first_origin=spec.first_origin,
-        every=spec.every if method == "sde" else 1,
+        every=spec.every if method in EQUATIONS else 1,
         rng=np.random.default_rng(spec.seed),
     )
 

@@ -28,7 +28,7 @@ def get_forecast(
     origin: Annotated[int, Query(ge=0, description="a recorded step; nothing after it is seen")],
     method: Annotated[Forecaster, Query(description="how")] = "damped_trend",
     horizon: Annotated[int, Query(ge=1, le=1000, description="steps ahead")] = 100,
-    seed: Annotated[int, Query(ge=0, description="of the method sde")] = 0,
+    seed: Annotated[int, Query(ge=0, description="of the methods named sde")] = 0,
 ) -> LayerForecast:
     """Median and bands of the tracked values over the steps after the origin."""
     last = results.last_step(connection, run.id)

@@ -1,4 +1,4 @@
-"""Forecast jobs: the layers that they are about, and their scores, in the order of writing."""
+"""Forecast jobs: what they are to score, and their scores, in the order of writing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from backend.storage import results
-from backend.storage.tables import ForecastRow
+from backend.storage.histories import noise_strength
+from backend.storage.results import Window
+from backend.storage.tables import ForecastRow, RunRow
 from sigmascope.errors import InvalidValueError
 from sigmascope.records import LayerShape
-from sigmascope.schemas import ForecastSpec
+from sigmascope.schemas import FORECASTERS, Forecaster, ForecastSpec, RunStatus
+from sigmascope.theory.forecasting import EQUATIONS, FEWEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +26,37 @@ class ScoreRecord:
     result: dict[str, Any]
 
 
-def chosen_layers(spec: ForecastSpec, connection: Connection) -> list[LayerShape]:
-    """The layers that a forecast job asks for, in network order.
+def planned(spec: ForecastSpec, connection: Connection) -> list[tuple[LayerShape, Forecaster]]:
+    """What a forecast job scores: layers in network order, and on each the methods that it has records of.
 
     Raises:
-        InvalidValueError: the run or a layer is not there.
+        InvalidValueError: the run or a layer is not there, the run has too few steps, or a method that is
+            asked for finds what it needs in none of the layers.
     """
+    layers = _layers(spec, connection)
+    _require_steps(spec, connection)
+    asked = spec.methods or FORECASTERS
+    lacking = {layer.name: _lacking(spec, layer.name, connection) for layer in layers}
+    for method in spec.methods or ():
+        if all(method in missing for missing in lacking.values()):
+            raise InvalidValueError(f"methods: {lacking[layers[0].name][method]}")
+    return [
+        (layer, method)
+        for layer in layers
+        for method in dict.fromkeys(asked)
+        if method not in lacking[layer.name]
+    ]
+
+
+def _layers(spec: ForecastSpec, connection: Connection) -> list[LayerShape]:
     layers = results.layers(connection, spec.run)
     if not layers:
         raise InvalidValueError(
             f"run: there is no run {spec.run!r} with recorded layers; GET /api/v1/runs lists runs"
+        )
+    if spec.layers == ():
+        raise InvalidValueError(
+            "layers is empty, so nothing would be scored; leave it out to score all layers"
         )
     names = [one.name for one in layers]
     unknown = [name for name in spec.layers or () if name not in names]
@@ -41,6 +65,41 @@ def chosen_layers(spec: ForecastSpec, connection: Connection) -> list[LayerShape
             f"layers: run {spec.run} has no layer {unknown[0]!r}; its layers: {', '.join(names)}"
         )
     return [one for one in layers if spec.layers is None or one.name in spec.layers]
+
+
+def _require_steps(spec: ForecastSpec, connection: Connection) -> None:
+    """InvalidValueError where the first origin is too early, or the run too short, as it is or will be."""
+    if spec.first_origin < FEWEST:
+        raise InvalidValueError(
+            f"first_origin must be at least {FEWEST}, got {spec.first_origin}: a forecast needs a past"
+        )
+    query = select(RunRow.status, RunRow.total_steps).where(RunRow.id == spec.run)
+    status, total = connection.execute(query).one()
+    recorded = results.last_step(connection, spec.run) or 0
+    last = recorded if RunStatus(status).final else total
+    if last < spec.first_origin + spec.horizon:
+        raise InvalidValueError(
+            f"run {spec.run} ends at step {last}, and no origin from first_origin {spec.first_origin} on has "
+            f"an outcome horizon {spec.horizon} steps later; choose both so that their sum is at most {last}"
+        )
+
+
+def _lacking(spec: ForecastSpec, layer: str, connection: Connection) -> dict[Forecaster, str]:
+    """The methods that cannot speak of a layer at the first origin, and why."""
+    window = Window(last=spec.first_origin)
+    until = f"layer {layer} of run {spec.run} has none up to step {spec.first_origin}"
+    found: dict[Forecaster, str] = {}
+    for method in FORECASTERS:
+        equation = EQUATIONS.get(method)
+        if equation is None:
+            continue
+        if not noise_strength(connection, spec.run, layer, window):
+            found[method] = f"{method!r} needs the gradient noise (noise_every), and {until}"
+        elif equation.noise == "anisotropic" and not len(
+            results.mode_updates(connection, spec.run, layer, window).noise_variance.steps
+        ):
+            found[method] = f"{method!r} needs the noise along the modes (modes_every), and {until}"
+    return found
 
 
 def write_scores(connection: Connection, run_id: str, records: Iterable[ScoreRecord]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from backend.storage import results
 from backend.storage.results import Frames, Window
-from backend.storage.tables import MetricsRow, NoiseRow
+from backend.storage.tables import MetricsRow, NoiseRow, RunRow
 from sigmascope.errors import InvalidValueError
 from sigmascope.records import LayerShape
+from sigmascope.schemas import TrainSpec
 from sigmascope.theory.forecasting import History
 
 # values forecast where no tracker says how many
@@ -31,15 +32,26 @@ def history(
             f"{len(spectra.steps)} steps recorded; record every step"
         )
     noise = results.mode_updates(connection, run_id, layer.name, window).noise_variance
+    spec = connection.execute(select(RunRow.spec).where(RunRow.id == run_id)).scalar_one()
+    of_gradient, of_step = lasting(TrainSpec.model_validate(spec))
     count = min(k or (noise.values.shape[1] if len(noise.steps) else USUAL_K), layer.n)
     strength = noise_strength(connection, run_id, layer.name, window)
     return History.of(
         spectra.values[:, :count],
         m=layer.m,
         spectra=spectra.values,
-        strength=[strength.get(step, np.nan) for step in spectra.steps.tolist()],
-        noise_variance=aligned(noise, len(spectra.steps), count),
+        strength=[of_gradient**2 * strength.get(step, np.nan) for step in spectra.steps.tolist()],
+        noise_variance=of_step**2 * aligned(noise, len(spectra.steps), count),
     )
+
+
+def lasting(spec: TrainSpec) -> tuple[float, float]:
+    """What a batch moves W by in all: over eta times its gradient, and over its part of its own step.
+
+    Momentum mu goes on with it, sum_t mu^t = 1 / (1 - mu); Nesterov's has 1 + mu of it in the own step.
+    """
+    in_all = 1.0 / (1.0 - spec.momentum)
+    return in_all, in_all / (1.0 + spec.momentum if spec.nesterov else 1.0)
 
 
 def aligned(noise: Frames, rows: int, k: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

@@ -6,7 +6,15 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-Forecaster = Literal["persistence", "linear", "damped_trend", "sde"]
+Forecaster = Literal[
+    "persistence",
+    "linear",
+    "damped_trend",
+    "sde",
+    "sde_as_printed",
+    "sde_anisotropic",
+    "sde_anisotropic_as_printed",
+]
 
 
 class Forces(BaseModel):
@@ -81,8 +89,10 @@ class LayerForecast(BaseModel):
 class ForecastScore(BaseModel):
     """How a forecaster did on one layer, over all origins of a rolling evaluation.
 
-    ``skill`` is 1 - MAE / MAE(persistence); ``coverage_90`` the share of truths inside the 90 % band. Means
-    over origins and the k values; ``skill_by_mode`` over origins alone, the largest value first.
+    ``skill`` is 1 - MAE / MAE(persistence); ``crps`` the continuous ranked probability score by the five
+    quantiles of a forecast (the weighted interval score), in units of sigma; ``coverage_90`` the share of
+    truths inside the 90 % band. Means over origins and the k values; ``skill_by_mode`` over origins alone,
+    the largest value first.
     """
 
     layer: str

@@ -117,22 +117,32 @@ class ClaimsSpec(Job):
 
 
 class ForecastSpec(Job):
-    """A rolling evaluation of forecasts on a stored training run: every origin, nothing seen after it."""
+    """A rolling evaluation of forecasts on a stored training run: every origin, nothing seen after it.
+
+    A method is scored on the layers that it has the records of: those named ``sde`` want the gradient noise
+    (``noise_every``), the anisotropic ones that along the modes too (``modes_every``).
+    """
 
     kind: Literal["forecast"] = "forecast"
     run: str = Field(pattern=r"^[0-9a-f]{10}$", title="Run", description="id of a training run")
     layers: tuple[str, ...] | None = Field(
         None, title="Layers", description="module paths; all when left out", max_length=1000
     )
-    methods: tuple[Forecaster, ...] = Field(
-        FORECASTERS, title="Methods", description="forecasters to score", min_length=1, max_length=8
+    methods: tuple[Forecaster, ...] | None = Field(
+        None,
+        title="Methods",
+        description="forecasters to score; all that the run has the records of when left out",
+        min_length=1,
+        max_length=8,
     )
     horizon: int = Field(100, ge=1, le=100_000, title="Horizon", description="batches ahead")
-    first_origin: int = Field(200, ge=2, le=1_000_000, title="First origin", description="a recorded step")
-    every: int = Field(
-        5, ge=1, le=100_000, title="Every", description="steps between two origins of the method sde"
+    first_origin: int = Field(
+        200, ge=2, le=1_000_000, title="First origin", description="a recorded step, 50 or later"
     )
-    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="of the method sde")
+    every: int = Field(
+        5, ge=1, le=100_000, title="Every", description="steps between two origins of the methods named sde"
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="of the methods named sde")
     device: Literal["cpu"] = Field("cpu", title="Device")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sigmascope.client import Client
 from sigmascope.errors import InvalidValueError, NotFoundError
-from sigmascope.schemas import Run, RunStatus
+from sigmascope.schemas import FORECASTERS, Run, RunStatus
 from tests.stack import Stack
 
 pytestmark = pytest.mark.service
@@ -63,7 +63,7 @@ def test_metrics_follow_the_steps(client: Client, trained: Run) -> None:
 
 
 def test_a_forecast_sees_nothing_after_its_origin(client: Client, trained: Run) -> None:
-    for method in ("persistence", "linear", "damped_trend", "sde"):
+    for method in FORECASTERS:
         seen = client.forecast(trained.id, "hidden.0", 100, method=method, horizon=20)
         assert seen.steps == list(range(101, 121))
         assert np.shape(seen.median) == (20, 4)
@@ -79,18 +79,55 @@ def test_forecasts_are_scored_by_a_job(client: Client, trained: Run) -> None:
     run = client.wait(client.submit(job).id, timeout=90)
     assert run.status is RunStatus.finished, run.error
     scores = client.forecast_scores(run.id)
-    assert run.step == run.total_steps == len(scores) == 2 * 4
+    assert run.step == run.total_steps == len(scores)
+    assert [(one.layer, one.method) for one in scores] == [
+        (layer, method) for layer in ("hidden.0", "head") for method in FORECASTERS
+    ]
     by_method = {one.method: one for one in scores if one.layer == "hidden.0"}
     assert by_method["persistence"].skill == 0
     assert (by_method["linear"].origins, by_method["sde"].origins) == (81, 5)
     assert all(0 <= one.coverage_50 <= one.coverage_90 <= 1 for one in scores)
-    with pytest.raises(InvalidValueError, match="has no layer 'nope'"):
-        client.submit({**job, "layers": ["nope"]})
-    with pytest.raises(InvalidValueError, match="there is no run '0123456789'"):
-        client.submit({**job, "run": "0123456789"})
-    late = client.wait(client.submit({**job, "horizon": 500}).id, timeout=60)
-    assert late.status is RunStatus.failed
-    assert "hold no outcome 500 steps after origin 60" in str(late.error)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"layers": ["nope"]}, "has no layer 'nope'; its layers: hidden.0, head"),
+        ({"layers": []}, "layers is empty, .* leave it out to score all layers"),
+        ({"run": "0123456789"}, "there is no run '0123456789'"),
+        ({"first_origin": 49}, "first_origin must be at least 50, got 49"),
+        ({"horizon": 500}, "ends at step 160, .* their sum is at most 160"),
+        ({"methods": []}, "methods: Tuple should have at least 1 item"),
+        ({"methods": ["arima"]}, "^methods.0: Input should be 'persistence', .* got 'arima'$"),
+    ],
+)
+def test_a_job_that_cannot_be_is_refused(
+    client: Client, trained: Run, change: dict[str, object], message: str
+) -> None:
+    job = {"kind": "forecast", "run": trained.id, "horizon": 20, "first_origin": 60}
+    with pytest.raises(InvalidValueError, match=message):
+        client.submit({**job, **change})
+
+
+def test_methods_are_scored_where_their_records_are(client: Client) -> None:
+    plain = {**SMALL, "batches": 90}
+    blind, flat = (
+        client.wait(client.submit({**plain, **less}).id, timeout=90)
+        for less in ({"noise_every": 0}, {"modes_every": 0})
+    )
+    scored = {}
+    for run in (blind, flat):
+        job = {"kind": "forecast", "run": run.id, "horizon": 20, "first_origin": 60, "layers": ["head"]}
+        done = client.wait(client.submit(job).id, timeout=90)
+        assert done.status is RunStatus.finished, done.error
+        scored[run.id] = [one.method for one in client.forecast_scores(done.id)]
+        assert done.total_steps == len(scored[run.id])
+        with pytest.raises(InvalidValueError, match=r"'sde_anisotropic' needs .*_every\), and layer head"):
+            client.submit({**job, "methods": ["linear", "sde_anisotropic"]})
+        with pytest.raises(InvalidValueError, match="noise_every"):
+            client.forecast(run.id, "head", 70, method="sde_anisotropic")
+    assert scored[blind.id] == ["persistence", "linear", "damped_trend"]
+    assert scored[flat.id] == ["persistence", "linear", "damped_trend", "sde", "sde_as_printed"]
 
 
 def test_a_sweep_runs_every_value_with_every_seed(client: Client) -> None:

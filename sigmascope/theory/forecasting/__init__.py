@@ -4,16 +4,16 @@ from sigmascope.theory.forecasting.bands import LEVELS
 from sigmascope.theory.forecasting.evaluation import Score, rolling_evaluation
 from sigmascope.theory.forecasting.forecast import METHODS, Forecast, forecast
 from sigmascope.theory.forecasting.history import FEWEST, History
-from sigmascope.theory.forecasting.sde import SdeOptions
+from sigmascope.theory.forecasting.sde import EQUATIONS
 
 __all__ = [
+    "EQUATIONS",
     "FEWEST",
     "LEVELS",
     "METHODS",
     "Forecast",
     "History",
     "Score",
-    "SdeOptions",
     "forecast",
     "rolling_evaluation",
 ]

@@ -8,9 +8,15 @@ import numpy as np
 
 from sigmascope.errors import InvalidValueError
 from sigmascope.theory.forecasting.bands import LEVELS, with_bands
-from sigmascope.theory.forecasting.forecast import TRENDS, check_method, quantiles_of
+from sigmascope.theory.forecasting.forecast import (
+    TRENDS,
+    check_history,
+    check_method,
+    check_paths,
+    quantiles_of,
+)
 from sigmascope.theory.forecasting.history import History, Steps, check_count, check_horizon, check_origin
-from sigmascope.theory.forecasting.sde import SdeOptions, ensemble
+from sigmascope.theory.forecasting.sde import EQUATIONS, PATHS, Equation, ensemble
 from sigmascope.theory.laws.law import FloatArray
 
 
@@ -52,7 +58,7 @@ def rolling_evaluation(
     horizon: int = 100,
     first_origin: int = 200,
     every: int = 1,
-    options: SdeOptions | None = None,
+    paths: int = PATHS,
     rng: np.random.Generator | None = None,
 ) -> Score:
     """Score forecasts from every ``every``-th row from ``first_origin`` to the last whose outcome is known.
@@ -62,7 +68,8 @@ def rolling_evaluation(
     check_method(method)
     check_horizon(horizon)
     check_count("every", every, "origins")
-    values = history.values
+    check_paths(paths)
+    values = check_history(history).values
     check_origin(first_origin, steps=len(values))
     origins = np.arange(first_origin, len(values) - horizon, every)
     if not len(origins):
@@ -70,8 +77,8 @@ def rolling_evaluation(
             f"{len(values)} rows hold no outcome {horizon} steps after origin {first_origin}; record "
             f"{first_origin + horizon + 1 - len(values)} more, or choose a shorter horizon"
         )
-    if method == "sde":
-        quantiles = of_ensembles(history, origins, horizon, options or SdeOptions(), rng)
+    if method in EQUATIONS:
+        quantiles = of_ensembles(history, origins, horizon, EQUATIONS[method], paths=paths, rng=rng)
     else:
         quantiles = with_bands(values, TRENDS[method](values, horizon), horizon)[origins]
     return judged(method, horizon, quantiles, values[origins + horizon], values[origins])
@@ -81,13 +88,18 @@ def of_ensembles(
     history: History,
     origins: Steps,
     horizon: int,
-    options: SdeOptions,
+    equation: Equation,
+    *,
+    paths: int,
     rng: np.random.Generator | None,
 ) -> FloatArray:
-    """(origins, k, 5) of the forecaster ``sde``."""
+    """(origins, k, 5) of an SDE."""
     only = np.array([horizon])
     return np.array(
-        [quantiles_of(ensemble(history, one, only, options, rng=rng))[0] for one in origins.tolist()]
+        [
+            quantiles_of(ensemble(history, one, only, equation, paths=paths, rng=rng))[0]
+            for one in origins.tolist()
+        ]
     )
 
 

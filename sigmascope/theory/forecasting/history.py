@@ -14,6 +14,8 @@ Steps = NDArray[np.intp]
 
 # before so many steps there is no trend to see
 FEWEST = 50
+# of sigma_1, by which tracked values may differ from exact ones
+SAME = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,10 @@ class History:
         values: (t, k) true values, each row descending.
         m: rows of W; only the forecaster ``sde`` asks for it and for what follows.
         spectra: (t, n) all singular values.
-        strength: (t,) eta D of each batch; NaN where unknown.
-        noise_variance: (t, k) variance of u_k^T G v_k due to sampling the batch; NaN where unknown.
+        strength: (t,) eta D of each batch; NaN where unknown. Momentum mu has a batch move W for long after,
+            by sum_t mu^t = 1 / (1 - mu) times its step in all: eta D over (1 - mu)^2 is meant then.
+        noise_variance: (t, k) what sampling the batch gives to u_k^T G v_k, a variance, of all that it moves
+            likewise; NaN where unknown.
     """
 
     values: FloatArray
@@ -47,15 +51,13 @@ class History:
         """Checked and as float64.
 
         InvalidValueError: NaN, infinity or negative values, rows that do not descend, shapes that do not fit,
-        n > m.
+        n > m, spectra that do not begin with the values.
         """
-        true = as_rows("values", values)
+        true = as_descending("values", values)
         steps, k = true.shape
-        if (np.diff(true, axis=1) > 0).any():
-            raise InvalidValueError("each row of values must be descending; sort it")
         every = None
         if spectra is not None:
-            every = as_rows("spectra", spectra)
+            every = as_descending("spectra", spectra)
             if every.shape[0] != steps or every.shape[1] < k:
                 raise InvalidValueError(
                     f"spectra must be ({steps}, n) with n >= {k}, got shape {every.shape}"
@@ -63,6 +65,7 @@ class History:
             if m is None:
                 raise InvalidValueError("m is missing: the repulsion of a spectrum depends on the rows of W")
             check_shape(m, every.shape[1])
+            check_same(true, every[:, :k])
         return cls(
             true,
             m,
@@ -83,9 +86,28 @@ class History:
         )
 
 
+def as_descending(name: str, values: ArrayLike) -> FloatArray:
+    """(t, k) float64, finite, >= 0 and descending in each row; InvalidValueError otherwise."""
+    rows = as_rows(name, values)
+    if (np.diff(rows, axis=1) > 0).any():
+        raise InvalidValueError(f"each row of {name} must be descending; sort it")
+    return rows
+
+
+def check_same(values: FloatArray, top: FloatArray) -> None:
+    """InvalidValueError where ``values`` are not what the spectra begin with, tracked or exact."""
+    apart = np.abs(values - top).max(axis=1)
+    row = int(np.argmax(apart - SAME * values[:, 0]))
+    if apart[row] > SAME * values[row, 0]:
+        raise InvalidValueError(
+            f"values and the largest of spectra are {apart[row]:.3g} apart in row {row}, where sigma_1 is "
+            f"{values[row, 0]:.3g}; pass both of one layer, at the same steps"
+        )
+
+
 def as_rows(name: str, values: ArrayLike) -> FloatArray:
     """(t, k) float64, finite and >= 0; InvalidValueError otherwise."""
-    array = np.asarray(values, dtype=np.float64)
+    array = as_numbers(name, values)
     if array.ndim != 2 or not array.shape[1]:
         raise InvalidValueError(f"{name} must be (steps, k) with k >= 1, got shape {array.shape}")
     if not np.isfinite(array).all():
@@ -95,9 +117,21 @@ def as_rows(name: str, values: ArrayLike) -> FloatArray:
     return array
 
 
+def as_numbers(name: str, values: ArrayLike) -> FloatArray:
+    """Float64; InvalidValueError for what holds no real numbers, or rows of different lengths."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "biuf":
+            return np.asarray(array, dtype=np.float64)
+        said = f"got {array.dtype}"
+    except ValueError as error:
+        said = str(error)
+    raise InvalidValueError(f"{name} must be an array of real numbers: {said}")
+
+
 def as_amounts(name: str, values: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
     """Float64 of this shape, >= 0 or NaN; InvalidValueError otherwise."""
-    array = np.asarray(values, dtype=np.float64)
+    array = as_numbers(name, values)
     if array.shape != shape:
         raise InvalidValueError(f"{name} must have shape {shape}, got {array.shape}")
     if (array < 0).any() or np.isinf(array).any():

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigmascope.errors import InvalidValueError
-from sigmascope.theory.ensembles import matrix_sde
 from sigmascope.theory.forecasting import (
     FEWEST,
     METHODS,
     History,
-    SdeOptions,
     forecast,
     rolling_evaluation,
 )
@@ -28,36 +28,18 @@ from sigmascope.theory.forecasting.trends import (
     running_lines,
     step_variance,
 )
+from tests.theory.forecasting.made import K, spectra, walk
 
 TRENDS = ("persistence", "linear", "damped_trend")
-M, N, K = 24, 12, 3
-
-
-def walk(
-    steps: int = 400, k: int = K, *, seed: int = 0, drift: float = 0.01, noise: float = 0.01
-) -> np.ndarray:
-    """k values that drift and diffuse, far apart."""
-    rng = np.random.default_rng(seed)
-    moves = drift + noise * rng.standard_normal((steps, k))
-    return 10.0 * np.arange(k, 0, -1) + np.cumsum(moves, axis=0)
-
-
-def spectra(steps: int = 300, *, eta: float = 0.1, D: float = 1e-3, seed: int = 0) -> History:
-    """The spectra of one path of the matrix SDE."""
-    rng = np.random.default_rng(seed)
-    start = rng.standard_normal((M, N))
-    path = matrix_sde(start, learning_rate=eta, diffusion=D, steps=steps - 1, paths=1, rng=rng)
-    every = np.array([one.singular_values[0] for one in path])
-    return History.of(every[:, :K], m=M, spectra=every, strength=np.full(steps, eta * D))
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_future_is_not_seen(method: str) -> None:
-    whole = spectra()
+    whole = spectra(variance=(4e-4, 1e-4, 1e-6))
     assert whole.spectra is not None
     changed = whole.spectra.copy()
     changed[201:] *= 3.0
-    other = History.of(changed[:, :K], m=M, spectra=changed, strength=whole.strength)
+    other = dataclasses.replace(whole, values=changed[:, :K], spectra=changed)
     seen = [
         forecast(one, origin=200, horizon=30, method=method, rng=np.random.default_rng(1)).quantiles
         for one in (whole, other, whole.until(200))
@@ -183,6 +165,20 @@ def test_lines_are_weighted_least_squares() -> None:
 
 
 @pytest.mark.parametrize("method", TRENDS)
+def test_what_is_said_of_a_step_does_not_depend_on_how_far_one_asks(method: str) -> None:
+    history = History.of(walk(900))
+    far, near = (forecast(history, origin=890, horizon=h, method=method).quantiles for h in (800, 48))
+    np.testing.assert_array_equal(far[:48], near)
+    # and between the steps that are worked out, a band is as wide as one that is
+    for ahead in (5, 20, 40):
+        width, asked = (
+            np.ptp(forecast(history, origin=890, horizon=h, method=method).quantiles[ahead - 1], axis=-1)
+            for h in (48, ahead)
+        )
+        np.testing.assert_allclose(width, asked, rtol=0.1)
+
+
+@pytest.mark.parametrize("method", TRENDS)
 def test_bands_hold_what_they_promise(method: str) -> None:
     """Random walks with drift, 12 of them: errors of overlapping forecasts are few, hence the wide limits."""
     scores = [
@@ -208,47 +204,6 @@ def test_scores_by_hand() -> None:
     assert (still.skill, still.mae, still.coverage_90) == (None, 0.0, 1.0)
 
 
-def test_the_equation_agrees_with_the_matrix_it_describes() -> None:
-    """Pure noise: from one W, the mean of the top values after 40 steps, over 400 matrix paths."""
-    rng = np.random.default_rng(5)
-    eta, D, ahead = 0.1, 2e-3, 40
-    start = rng.standard_normal((M, N))
-    first = np.linalg.svd(start, compute_uv=False)
-    *_, end = matrix_sde(start, learning_rate=eta, diffusion=D, steps=ahead, every=ahead, paths=400, rng=rng)
-    truth = end.singular_values[:, :K]
-    # a past that shows no drift beyond the repulsion
-    laplacian = eta * D * repulsion(first)
-    past = first[None, :] + laplacian * np.arange(-100, 1)[:, None]
-    history = History.of(past[:, :K], m=M, spectra=np.abs(past), strength=np.full(101, eta * D))
-    seen = forecast(history, origin=100, horizon=ahead, method="sde", options=SdeOptions(paths=2000), rng=rng)
-    error = truth.std(axis=0) / 20
-    assert (np.abs(seen.median[-1] - np.median(truth, axis=0)) < 6 * error + 0.02).all()
-    width = np.quantile(truth, 0.95, axis=0) - np.quantile(truth, 0.05, axis=0)
-    np.testing.assert_allclose(seen.quantiles[-1, :, 4] - seen.quantiles[-1, :, 0], width, rtol=0.25)
-
-
-def repulsion(sigma: np.ndarray) -> np.ndarray:
-    gaps = sigma[:, None] ** 2 - sigma[None, :] ** 2
-    np.fill_diagonal(gaps, np.inf)
-    return (M - N) / sigma + 2 * (sigma[:, None] / gaps).sum(axis=1)
-
-
-def test_anisotropic_noise_sets_the_width_of_each_mode() -> None:
-    history = spectra()
-    variance = np.broadcast_to(np.array([4e-4, 1e-4, 1e-6]), history.values.shape)
-    measured = History.of(
-        history.values, m=M, spectra=history.spectra, strength=history.strength, noise_variance=variance
-    )
-    options = SdeOptions(noise="anisotropic", paths=500)
-    seen = forecast(
-        measured, origin=200, horizon=1, method="sde", options=options, rng=np.random.default_rng(0)
-    )
-    half = (seen.quantiles[0, :, 4] - seen.quantiles[0, :, 0]) / 2 / 1.645
-    np.testing.assert_allclose(half, np.sqrt(variance[0]), rtol=0.15)
-    with pytest.raises(InvalidValueError, match="needs noise_variance"):
-        forecast(history, origin=200, horizon=1, method="sde", options=options, rng=np.random.default_rng(0))
-
-
 GOOD = {"values": walk(120, 2)}
 BAD_HISTORIES = [
     ({"values": [[np.nan, 1.0]]}, "NaN or infinity"),
@@ -256,8 +211,13 @@ BAD_HISTORIES = [
     ({"values": [[1.0, 2.0]]}, "descending"),
     ({"values": [1.0, 2.0]}, r"must be \(steps, k\)"),
     ({"spectra": np.ones((3, 2)), "m": 5}, "spectra must be"),
+    ({"values": [["a", "b"]]}, "values must be an array of real numbers"),
+    ({"values": [[2.0, 1.0], [1.0]]}, "values must be an array of real numbers"),
+    ({"values": [[2.0 + 1j, 1.0]]}, "real numbers: got complex128"),
     ({"spectra": np.ones((120, 4))}, "m is missing"),
     ({"spectra": np.ones((120, 4)), "m": 3}, "m must be >= n"),
+    ({"spectra": np.arange(480.0).reshape(120, 4), "m": 5}, "each row of spectra must be descending"),
+    ({"spectra": 50 * walk(120, 4), "m": 5}, "largest of spectra are .* apart in row"),
     ({"strength": [1.0]}, "strength must have shape"),
     ({"noise_variance": -np.ones((120, 2))}, "noise_variance must be >= 0"),
 ]
@@ -276,9 +236,7 @@ BAD_CALLS = [
     ({"horizon": 2.5}, "got 2.5"),
     ({"origin": 10}, "needs 50 steps before its origin, got origin 10"),
     ({"origin": 500}, "origin 500 is not recorded; the last row is 119"),
-    ({"method": "oracle"}, "method must be one of persistence, linear, damped_trend, sde, got 'oracle'"),
-    ({"method": "sde"}, "rng is missing"),
-    ({"method": "sde", "rng": np.random.default_rng(0)}, "needs spectra, m and strength"),
+    ({"method": "oracle"}, "method must be one of persistence, linear, damped_trend, sde, .*got 'oracle'"),
 ]
 
 
@@ -288,12 +246,12 @@ def test_bad_calls(change: dict[str, object], message: str) -> None:
         forecast(History.of(**GOOD), **({"origin": 60, "horizon": 10} | change))  # type: ignore[arg-type]
 
 
-def test_bad_options_and_evaluations() -> None:
-    for change, message in (({"paths": 1}, "paths"), ({"noise": "red"}, "noise"), ({"form": "x"}, "form")):
-        with pytest.raises(InvalidValueError, match=message):
-            SdeOptions(**change)  # type: ignore[arg-type]
+def test_bad_evaluations() -> None:
     with pytest.raises(InvalidValueError, match="record 31 more, or choose a shorter horizon"):
         rolling_evaluation(History.of(**GOOD), horizon=50, first_origin=100)  # type: ignore[arg-type]
+    for call in (forecast, rolling_evaluation):
+        with pytest.raises(InvalidValueError, match=r"must be a History, got ndarray; History\.of makes it"):
+            call(walk(120), horizon=5, **({"origin": 60} if call is forecast else {}))  # type: ignore[operator]
 
 
 @settings(max_examples=30, deadline=None)
