@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from sigmascope.apart import apart_from_training
+from sigmascope.counts import whole
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.records import GradientNoise
 from sigmascope.spectra.products import times_each
@@ -65,13 +66,11 @@ class GradientNoiseMeter:
         sample_count: int,
         rows: Mapping[str, tuple[int, int]] = MappingProxyType({}),
     ) -> None:
-        if sample_count < 1:
-            raise InvalidValueError(
-                f"sample_count must be at least 1, got {sample_count}: pass the size of the training set"
-            )
         self._layers = dict(layers)
         self._rows = {name: slice(*rows[name]) if name in rows else slice(None) for name in layers}
-        self._sample_count = sample_count
+        self._sample_count = whole(
+            "sample_count", sample_count, least=1, remedy="pass the size of the training set"
+        )
         self._uses: dict[str, Uses] = {name: {} for name in layers}
         self._handles = [self._watch(name, layer) for name, layer in self._layers.items()]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sigmascope.apart import apart_from_training
+from sigmascope.counts import whole
 from sigmascope.errors import InvalidValueError
 from sigmascope.gradient_noise import GradientNoiseMeter
 from sigmascope.mode_updates import mode_updates
@@ -102,10 +103,7 @@ class Recorder:
         modes_every: int = 1,
         noise_every: int = 1,
     ) -> None:
-        if top_k < 1:
-            raise InvalidValueError(
-                f"top_k must be at least 1, got {top_k}: follow one singular value or more"
-            )
+        whole("top_k", top_k, least=1, remedy="follow one singular value or more")
         self._modes_every = _cadence("modes_every", modes_every)
         self._noise_every = _cadence("noise_every", noise_every)
         self._model, self._sink, self._batches = model, sink, 0
@@ -229,8 +227,7 @@ class Recorder:
                 number; a layer is gone or has changed its shape.
             NumericalError: a weight is NaN or infinite; the message names the layer and the step.
         """
-        if step < 0:
-            raise InvalidValueError(f"step must be at least 0, got {step}: 0 is before the first batch")
+        whole("step", step, least=0, remedy="0 is before the first batch")
         if step <= self._recorded:
             raise InvalidValueError(
                 f"step must be greater than {self._recorded}, which is recorded already, got {step}"
@@ -367,9 +364,7 @@ class Recorder:
 
 
 def _cadence(argument: str, value: int) -> int:
-    if value < 0:
-        raise InvalidValueError(f"{argument} must be at least 0, got {value}; 0 means never")
-    return value
+    return whole(argument, value, least=0, remedy="0 means never")
 
 
 def _numbers(metrics: Mapping[str, float]) -> dict[str, float]:

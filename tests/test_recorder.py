@@ -252,6 +252,8 @@ def test_nan_that_an_optimizer_makes_is_reported_with_step_and_layer() -> None:
     ("arguments", "message"),
     [
         ({"top_k": 0}, "top_k must be at least 1, got 0"),
+        ({"top_k": 2.5}, "top_k must be a whole number, got 2.5"),
+        ({"reanchor_every": 2.5}, "reanchor_every must be a whole number, got 2.5"),
         ({"sample_count": 0}, "sample_count must be at least 1, got 0"),
         ({"predictors": ["oracle"]}, "unknown predictor 'oracle'"),
         ({"spectra": "exact"}, "unknown spectra method 'exact'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 
@@ -56,15 +57,15 @@ class Algorithm1:
         delta: the paper's delta, the floor under every singular value.
 
     Raises:
-        InvalidValueError: k below 1, epsilon or delta not positive.
+        InvalidValueError: k below 1, epsilon or delta not positive and finite.
     """
 
     name = "algorithm1"
 
     def __init__(self, k: int, *, epsilon: float = 1e-8, delta: float = 1e-8) -> None:
-        if not epsilon > 0 or not delta > 0:
+        if not (0 < epsilon < math.inf and 0 < delta < math.inf):
             raise InvalidValueError(
-                f"epsilon and delta must be positive, got {epsilon} and {delta}: the default is 1e-8 for both"
+                f"epsilon and delta must be positive and finite, got {epsilon} and {delta}: 1e-8 is usual"
             )
         self.k = require_positive_k(k)
         self.epsilon = epsilon

@@ -63,8 +63,7 @@ class Hold:
         # NaN and infinity survive the largest absolute value, and one number each is cheap to look at
         largest = {}
         for place, (tracker, change) in enumerate(zip(trackers, changes, strict=True)):
-            dtype = torch.promote_types(change.direction.dtype, torch.float32)
-            G = weight_change(change.direction, shape=tracker._shape, dtype=dtype)
+            G = weight_change(change.direction, shape=tracker._shape)
             largest[place] = change.scale * G.abs().amax()
         numbers = [float(one) for one in on_cpu(largest).values()]
         require_finite(torch.tensor(numbers, dtype=torch.float64)[:, None, None], name=Hold.name)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from numbers import Integral
 from typing import Any, Protocol
 
 import torch
 
+from sigmascope.counts import whole
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.prediction.state import Entry, State
 from sigmascope.prediction.update import WeightChange
-from sigmascope.spectra.orientation import tall
+from sigmascope.spectra.orientation import require_tensor, tall
 from sigmascope.spectra.triplets import Triplets
 
 
@@ -46,7 +46,8 @@ class Predictor(Protocol):
         cost as much as the rest.
 
         Raises:
-            InvalidValueError: called before ``start``, or ``G`` is not of the shape of ``W0``.
+            InvalidValueError: called before ``start``, or ``G`` is no tensor (None: there is no gradient)
+                or not of the shape of ``W0``.
             NumericalError: ``G`` holds NaN or infinity; ``start`` anew before the next step.
         """
         ...
@@ -89,11 +90,7 @@ def require_positive_k(k: int) -> int:
     Raises:
         InvalidValueError: k is below 1, or no whole number.
     """
-    if not isinstance(k, Integral):
-        raise InvalidValueError(f"k must be a whole number, got {k!r}: it counts singular values")
-    if k < 1:
-        raise InvalidValueError(f"k must be at least 1, got {k}: track one singular value or more")
-    return k
+    return whole("k", k, least=1, remedy="track one singular value or more")
 
 
 def initial_matrix(W0: torch.Tensor, k: int) -> torch.Tensor:
@@ -110,14 +107,17 @@ def initial_matrix(W0: torch.Tensor, k: int) -> torch.Tensor:
     return view
 
 
-def weight_change(G: torch.Tensor, *, shape: torch.Size | None, dtype: torch.dtype) -> torch.Tensor:
-    """(m, n) with m >= n: ``G`` turned like W0, whose original ``shape`` it must have.
+def weight_change(
+    G: torch.Tensor, *, shape: torch.Size | None, dtype: torch.dtype | None = None
+) -> torch.Tensor:
+    """(m, n) with m >= n: ``G`` turned like W0, whose original ``shape`` it must have, as ``dtype`` if given.
 
     NaN is left to :func:`require_finite`, on the small product that every predictor forms from G anyway:
     a NaN or infinite entry of G reaches it, and looking there costs nothing.
     """
     if shape is None:
         raise InvalidValueError("step() before start(): call start(W0) with the weights of step 0 first")
+    require_tensor("G", G, remedy="leave the step out where a layer has no gradient")
     if G.shape != shape:
         raise InvalidValueError(
             f"G must have the shape of W0, {tuple(shape)}, got {tuple(G.shape)}: "
@@ -125,7 +125,8 @@ def weight_change(G: torch.Tensor, *, shape: torch.Size | None, dtype: torch.dty
         )
     if G.dtype == dtype and shape[0] >= shape[1]:
         return G  # what comes of the rest, most often, and more quickly
-    return tall(G).to(dtype)
+    turned = tall(G)
+    return turned if dtype is None else turned.to(dtype)
 
 
 def weight_changes(

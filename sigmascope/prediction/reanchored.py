@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 import torch
 
+from sigmascope.counts import whole
 from sigmascope.errors import InvalidValueError
 from sigmascope.prediction.predictor import Predictor
 from sigmascope.prediction.state import Entry, State
+from sigmascope.spectra.orientation import require_tensor
 
 
 class Reanchored:
@@ -31,16 +33,12 @@ class Reanchored:
         every: R.
 
     Raises:
-        InvalidValueError: ``every`` below 1.
+        InvalidValueError: ``every`` below 1, or no whole number.
     """
 
     def __init__(self, predictor: Predictor, *, every: int) -> None:
-        if every < 1:
-            raise InvalidValueError(
-                f"every must be at least 1, got {every}: re-anchor after one batch or more"
-            )
         self.predictor = predictor
-        self.every = every
+        self.every = whole("every", every, least=1, remedy="re-anchor after one batch or more")
         self._steps = 0
 
     @property
@@ -60,6 +58,8 @@ class Reanchored:
             InvalidValueError: as for Predictor, or ``weights`` are not of the shape of ``G``.
             NumericalError: ``G``, or weights that are due, hold NaN or infinity.
         """
+        require_tensor("G", G, remedy="leave the step out where a layer has no gradient")
+        require_tensor("weights", weights, remedy="pass the parameter itself")
         if weights.shape != G.shape:
             raise InvalidValueError(
                 f"weights must have the shape of G, {tuple(G.shape)}, got {tuple(weights.shape)}: pass the "

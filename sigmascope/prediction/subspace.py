@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from sigmascope.apart import apart_from_training
+from sigmascope.counts import whole
 from sigmascope.errors import InvalidValueError
 from sigmascope.prediction.predictor import (
     each,
@@ -24,7 +25,7 @@ from sigmascope.prediction.ritz import Ritz, ritz_values
 from sigmascope.prediction.state import Entry, State, as_list, restored, saved, shape_of, tensor_of
 from sigmascope.prediction.update import WeightChange
 from sigmascope.spectra.exact import SQUARABLE
-from sigmascope.spectra.orthonormal import orthonormal
+from sigmascope.spectra.orthonormal import filled, orthonormal
 from sigmascope.spectra.products import times_all
 from sigmascope.spectra.stacks import by_shape, stacked, unstacked
 from sigmascope.spectra.triplets import Triplets
@@ -99,8 +100,10 @@ class Subspace:
     time, so that looking costs little. The tolerance is aimed at, not guaranteed.
 
     The vectors follow directions that leave the initial span, and errors do not add up, since every batch
-    looks at the whole W_t again. Cost a half step: O(mnp) for the product and (m + n) p^2 for the rest; a
-    batch, mn for the sum.
+    looks at the whole W_t again. Where W has fewer than p values that are not zero, random vectors stand for
+    the others, so that what grows there is seen.
+
+    Cost a half step: O(mnp) for the product and (m + n) p^2 for the rest; a batch, mn for the sum.
 
     Args:
         k: singular values reported.
@@ -109,7 +112,8 @@ class Subspace:
         tolerance: relative error of the k values that is aimed at; infinity for ``half_steps`` exactly.
 
     Raises:
-        InvalidValueError: k or ``half_steps`` below 1, ``oversample`` negative, ``tolerance`` not positive.
+        InvalidValueError: k or ``half_steps`` below 1, ``oversample`` negative, one of them no whole number;
+            ``tolerance`` not positive.
     """
 
     name = "subspace"
@@ -117,15 +121,11 @@ class Subspace:
     def __init__(
         self, k: int, *, oversample: int = 4, half_steps: int = 1, tolerance: float = TOLERANCE
     ) -> None:
-        if oversample < 0:
-            raise InvalidValueError(f"oversample must be at least 0, got {oversample}: 4 serve k = 8")
-        if half_steps < 1:
-            raise InvalidValueError(f"half_steps must be at least 1, got {half_steps}: 1 keeps up with SGD")
         if not tolerance > 0:
             raise InvalidValueError(f"tolerance must be positive, got {tolerance}: {TOLERANCE} is usual")
         self.k = require_positive_k(k)
-        self.oversample = oversample
-        self.half_steps = half_steps
+        self.oversample = whole("oversample", oversample, least=0, remedy="4 serve k = 8")
+        self.half_steps = whole("half_steps", half_steps, least=1, remedy="1 keeps up with SGD")
         self.tolerance = tolerance
         self._shape: torch.Size | None = None
         self._W = torch.empty(0, 0)
@@ -152,7 +152,7 @@ class Subspace:
         self._trial, far = (V, U) if self._trial_is_right else (U, V)
         self._product = far * sigma
         self._ritz, self._looks = sigma.cpu().double().numpy(), 0
-        self._next = far.clone()
+        self._next = filled(far, sigma)
         (self._factor,) = _factors([sigma.diag()], [self._root])
         self._shape = W0.shape
 
@@ -302,7 +302,8 @@ def _half_step(trackers: Sequence[Subspace], matrices: Iterable[torch.Tensor]) -
     older, factors = [tracker._trial for tracker in trackers], [tracker._factor for tracker in trackers]
     carried = by_shape(_carried, products, older, factors)
     following = _factors([R for _, R in carried], [tracker._root for tracker in trackers])
-    for tracker, (Q, _), factor in zip(trackers, carried, following, strict=True):
+    for tracker, (Q, R), factor in zip(trackers, carried, following, strict=True):
+        Q = Q if tracker._root else filled(Q, R.diagonal())
         tracker._trial, tracker._next, tracker._factor = tracker._next, Q, factor
         tracker._trial_is_right = not tracker._trial_is_right
     return ritz

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from sigmascope.apart import apart_from_training
+from sigmascope.counts import whole
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.spectra.adaptive_layer import LAG, TOLERANCE, AdaptiveLayer
 from sigmascope.spectra.batched import exact_spectra
@@ -226,7 +227,5 @@ def check_tolerance(tolerance: float) -> float:
 
 
 def check_lag(lag: int) -> int:
-    """``lag`` when at least 1; InvalidValueError otherwise."""
-    if lag < 1:
-        raise InvalidValueError(f"lag must be at least 1, got {lag}: 1 decomposes every time, {LAG} is usual")
-    return lag
+    """``lag`` when a whole number >= 1; InvalidValueError otherwise."""
+    return whole("lag", lag, least=1, remedy=f"1 decomposes every time, {LAG} is usual")

@@ -20,11 +20,12 @@ def tall(matrix: torch.Tensor) -> torch.Tensor:
         (m, n) with m >= n, float32 or float64.
 
     Raises:
-        InvalidValueError: not two-dimensional, empty, or not of a real floating-point type.
+        InvalidValueError: no tensor, not two-dimensional, empty, or not of a real floating-point type.
 
     >>> tall(torch.zeros(10, 784)).shape
     torch.Size([784, 10])
     """
+    require_tensor("a weight matrix", matrix, remedy="torch.from_numpy() makes one of an array")
     if matrix.ndim != 2 or matrix.numel() == 0:
         raise InvalidValueError(
             f"a weight matrix has two dimensions, both at least 1; got shape {tuple(matrix.shape)}: "
@@ -38,3 +39,9 @@ def tall(matrix: torch.Tensor) -> torch.Tensor:
     if view.dtype not in (torch.float32, torch.float64):
         view = view.float()
     return view if view.shape[0] >= view.shape[1] else view.T
+
+
+def require_tensor(name: str, value: object, *, remedy: str) -> None:
+    """InvalidValueError with the remedy unless ``value`` is one."""
+    if not isinstance(value, torch.Tensor):
+        raise InvalidValueError(f"{name} must be a torch.Tensor, got {type(value).__name__}: {remedy}")

@@ -38,6 +38,25 @@ def orthonormal(columns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return Q, R
 
 
+def filled(Q: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """``Q`` (m, p), its columns of no length replaced by random ones, orthonormal to the others.
+
+    ``lengths`` (p,) are those that the columns had before they were normalised. One that was rounding has a
+    direction of no meaning; as Householder's reflections and LAPACK's SVD leave it, it may be a unit vector,
+    and W may never have anything there. The random numbers are a generator's own, the same each time.
+    """
+    sizes = lengths.abs()
+    known = sizes > torch.finfo(Q.dtype).eps * sizes.max()
+    if bool(known.all()):
+        return Q
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randn(Q.shape[0], int((~known).sum()), generator=generator).to(Q)
+    columns = torch.cat([Q[:, known], drawn], dim=1)
+    found = Q.clone()
+    found[:, ~known] = torch.linalg.qr(columns).Q[:, int(known.sum()) :]
+    return found
+
+
 def _reflected(columns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """In two parts, as torch.linalg.qr does it with a triangle of R beside."""
     reflectors, tau = torch.geqrf(columns)

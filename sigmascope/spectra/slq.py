@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from sigmascope.apart import apart_from_training
-from sigmascope.errors import InvalidValueError
+from sigmascope.counts import whole
 from sigmascope.spectra.exact import SQUARABLE, Spectrum, bounded, check_finite, decomposable, exact_spectrum
 from sigmascope.spectra.orientation import tall
 from sigmascope.spectra.products import frobenius_norm, times
@@ -76,8 +76,7 @@ def slq_spectrum(
         NumericalError: NaN or infinity.
     """
     for name, value in (("probes", probes), ("rounds", rounds), ("top", top)):
-        if value < 1:
-            raise InvalidValueError(f"{name} must be at least 1, got {value}; leave it out for the usual")
+        whole(name, value, least=1, remedy="leave it out for the usual")
     matrix = tall(weight)
     n = matrix.shape[1]
     block = max(probes, 2 * top)

@@ -86,7 +86,9 @@ def test_is_blind_to_growth_outside_the_initial_span() -> None:
     assert tracker.singular_values.tolist() == [2.0]  # the truth is 6
 
 
-@pytest.mark.parametrize("arguments", [{"epsilon": 0.0}, {"delta": -1.0}, {"epsilon": float("nan")}])
+@pytest.mark.parametrize(
+    "arguments", [{"epsilon": 0.0}, {"delta": -1.0}, {"epsilon": float("nan")}, {"epsilon": float("inf")}]
+)
 def test_bad_parameters(arguments: dict[str, float]) -> None:
     with pytest.raises(InvalidValueError, match="epsilon and delta must be positive"):
         Algorithm1(3, **arguments)

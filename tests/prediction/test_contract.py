@@ -117,6 +117,11 @@ def test_bad_input(name: str) -> None:
     tracker.start(weights(9, 8))
     with pytest.raises(InvalidValueError, match=r"shape of W0, \(9, 8\), got \(8, 9\)"):
         tracker.step(torch.zeros(8, 9))
+    for missing in (None, np.zeros((9, 8))):
+        with pytest.raises(InvalidValueError, match=r"G must be a torch\.Tensor, got .* has no gradient"):
+            tracker.step(missing)  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match=r"weight matrix must be a torch\.Tensor, got ndarray"):
+        tracker.start(np.zeros((9, 8)))  # type: ignore[arg-type]
 
 
 @each

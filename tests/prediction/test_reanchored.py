@@ -73,9 +73,13 @@ def test_continues_from_a_saved_state() -> None:
 def test_bad_input() -> None:
     with pytest.raises(InvalidValueError, match="every must be at least 1, got 0"):
         Reanchored(Hold(K), every=0)
+    with pytest.raises(InvalidValueError, match=r"every must be a whole number, got 2\.5"):
+        Reanchored(Hold(K), every=2.5)  # type: ignore[arg-type]
     tracker = Reanchored(Hold(K), every=2)
     tracker.start(matrices(1, seed=0)[0])
     with pytest.raises(InvalidValueError, match=r"shape of G, \(16, 10\), got \(10, 16\)"):
         tracker.step(torch.zeros(ROWS, COLUMNS), weights=torch.zeros(COLUMNS, ROWS))
+    with pytest.raises(InvalidValueError, match=r"G must be a torch\.Tensor, got NoneType"):
+        tracker.step(None, weights=torch.zeros(ROWS, COLUMNS))  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="every = 3 but this predictor 2"):
         tracker.load_state_dict(Reanchored(Hold(K), every=3).state_dict())

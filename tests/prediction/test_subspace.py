@@ -236,11 +236,28 @@ def test_starts_from_zero_weights() -> None:
     np.testing.assert_allclose(seen[-1], truth[-1], rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("rank", [0, 3])
+@pytest.mark.parametrize("idle", [0, 3])
+@pytest.mark.parametrize("shape", [(200, 64), (64, 200)])
+def test_growth_is_seen_where_no_unit_vector_looks(shape: tuple[int, int], idle: int, rank: int) -> None:
+    """The first rows and columns never move, as of dead inputs and dead units; nor does all, at first."""
+    rng = np.random.default_rng(6)
+    W0 = np.zeros(shape)
+    W0[:rank, :rank] = 0.01 * np.eye(rank)
+    grown = np.zeros(shape)
+    grown[30:, 30:] = rng.normal(size=(shape[0] - 30, 8)) @ rng.normal(size=(8, shape[1] - 30))
+    steps = [np.zeros(shape)] * idle + [grown / 20] * 20
+    seen, truth = run(Subspace(6), W0, steps)
+    np.testing.assert_allclose(seen[-1], truth[-1], rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"oversample": -1}, "oversample must be at least 0, got -1"),
-        ({"half_steps": 0}, "half_steps.*got 0"),
+        ({"oversample": 2.5}, "oversample must be a whole number, got 2.5"),
+        ({"half_steps": 0}, "half_steps must be at least 1, got 0"),
+        ({"half_steps": 1.5}, "half_steps must be a whole number, got 1.5"),
         ({"tolerance": 0.0}, "tolerance must be positive, got 0.0"),
         ({"tolerance": math.nan}, "tolerance must be positive, got nan"),
     ],

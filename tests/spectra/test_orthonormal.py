@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sigmascope.spectra.orthonormal import orthonormal
+from sigmascope.spectra.orthonormal import filled, orthonormal
 from sigmascope.spectra.stacks import on_cpu
 
 DEVICES = [
@@ -67,3 +67,17 @@ def test_results_move_whole_and_in_order(device: str) -> None:
         assert found[name].device.type == "cpu"
         assert torch.equal(found[name], tensor.cpu())
         assert found[name].dtype == tensor.dtype
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_columns_of_no_length_are_filled_by_others(device: str) -> None:
+    Q = torch.eye(40, 5, device=device)
+    lengths = torch.tensor([2.0, 1e-9, 0.5, 0.0, 1e-3], device=device)
+    found = filled(Q, lengths)
+    assert torch.equal(found[:, [0, 2, 4]], Q[:, [0, 2, 4]])
+    assert (found[5:, [1, 3]].norm(dim=0) > 0.8).all()
+    torch.testing.assert_close(found.T @ found, torch.eye(5, device=device), atol=1e-5, rtol=0.0)
+    assert torch.equal(found, filled(Q, lengths))
+    assert filled(Q, torch.ones(5, device=device)) is Q
+    nothing = filled(Q, torch.zeros(5, device=device))
+    torch.testing.assert_close(nothing.T @ nothing, torch.eye(5, device=device), atol=1e-5, rtol=0.0)

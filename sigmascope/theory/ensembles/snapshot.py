@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sigmascope.counts import whole
 from sigmascope.errors import InvalidValueError
 from sigmascope.theory.ito import check_rates
 from sigmascope.theory.laws.law import FloatArray, as_floats, check_positive
@@ -38,9 +39,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         for name in ("steps", "paths", "every"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise InvalidValueError(f"{name} must be a whole number >= 1, got {value!r}")
+            whole(name, getattr(self, name), least=1, remedy="an ensemble has at least one")
         check_positive("dt", self.dt, remedy="one SGD step is dt = 1")
 
     def shows(self, step: int) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sigmascope.counts import whole
 from sigmascope.errors import InvalidValueError
 from sigmascope.theory.forecasting.bands import LEVELS, with_bands
 from sigmascope.theory.forecasting.forecast import (
@@ -15,7 +16,7 @@ from sigmascope.theory.forecasting.forecast import (
     check_paths,
     quantiles_of,
 )
-from sigmascope.theory.forecasting.history import History, Steps, check_count, check_horizon, check_origin
+from sigmascope.theory.forecasting.history import History, Steps, check_horizon, check_origin
 from sigmascope.theory.forecasting.sde import EQUATIONS, PATHS, Equation, ensemble
 from sigmascope.theory.laws.law import FloatArray
 
@@ -67,7 +68,7 @@ def rolling_evaluation(
     """
     check_method(method)
     check_horizon(horizon)
-    check_count("every", every, "origins")
+    whole("every", every, least=1, remedy="it counts steps between two origins")
     check_paths(paths)
     values = check_history(history).values
     check_origin(first_origin, steps=len(values))

@@ -8,9 +8,10 @@ from types import MappingProxyType
 
 import numpy as np
 
+from sigmascope.counts import whole
 from sigmascope.errors import InvalidValueError
 from sigmascope.theory.forecasting.bands import LEVELS, with_bands
-from sigmascope.theory.forecasting.history import History, Steps, check_count, check_horizon, check_origin
+from sigmascope.theory.forecasting.history import History, Steps, check_horizon, check_origin
 from sigmascope.theory.forecasting.sde import EQUATIONS, PATHS, ensemble
 from sigmascope.theory.forecasting.trends import damped_trend, linear, persistence
 from sigmascope.theory.laws.law import FloatArray
@@ -19,8 +20,6 @@ TRENDS: Mapping[str, Callable[[FloatArray, int], FloatArray]] = MappingProxyType
     {"persistence": persistence, "linear": linear, "damped_trend": damped_trend}
 )
 METHODS = (*TRENDS, *EQUATIONS)
-# of an ensemble: one has no width
-FEWEST_PATHS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +54,7 @@ def check_history(history: History) -> History:
 
 def check_paths(paths: int) -> int:
     """``paths`` when a whole number >= 2; InvalidValueError otherwise."""
-    if check_count("paths", paths, f"those of an ensemble, {PATHS} are customary") < FEWEST_PATHS:
-        raise InvalidValueError(f"paths must be at least {FEWEST_PATHS}, got {paths}; {PATHS} are customary")
-    return paths
+    return whole("paths", paths, least=2, remedy=f"those of an ensemble, {PATHS} are customary")
 
 
 def check_method(method: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sigmascope.counts import whole
 from sigmascope.errors import InvalidValueError
 from sigmascope.theory.laws.law import FloatArray, check_shape
 
@@ -141,24 +142,12 @@ def as_amounts(name: str, values: ArrayLike, shape: tuple[int, ...]) -> FloatArr
 
 def check_horizon(horizon: int) -> int:
     """``horizon`` when a whole number >= 1; InvalidValueError otherwise."""
-    return check_count("horizon", horizon, "steps ahead")
-
-
-def check_count(name: str, count: int, counted: str) -> int:
-    """``count`` when a whole number >= 1; InvalidValueError otherwise."""
-    if not _whole(count) or count < 1:
-        raise InvalidValueError(f"{name} must be a whole number >= 1, got {count!r}; it counts {counted}")
-    return int(count)
-
-
-def _whole(number: object) -> bool:
-    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+    return whole("horizon", horizon, least=1, remedy="it counts steps ahead")
 
 
 def check_origin(origin: int, *, steps: int) -> int:
     """``origin`` when it is a row with enough of a past; InvalidValueError otherwise."""
-    if not _whole(origin):
-        raise InvalidValueError(f"origin must be a whole number, got {origin!r}; it is a row of the history")
+    whole("origin", origin, least=0, remedy="it is a row of the history")
     if origin < FEWEST:
         raise InvalidValueError(
             f"a forecast needs {FEWEST} steps before its origin, got origin {origin}; choose a later one"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sigmascope.counts import whole
 from sigmascope.errors import InvalidValueError
 from sigmascope.theory.edge import LARGEST
 from sigmascope.theory.laws.law import FloatArray, check_shape
@@ -53,10 +54,9 @@ def randomized_null(W: ArrayLike, *, rng: np.random.Generator, draws: int = DRAW
     whose squares overflow, draws < 1.
     """
     matrix = check_matrix(W)
-    if not (1 <= draws < np.inf and draws == int(draws)):
-        raise InvalidValueError(f"draws must be a whole number >= 1, got {draws}; {DRAWS} show the spread")
+    whole("draws", draws, least=1, remedy=f"{DRAWS} show the spread")
     values = ascending(matrix)
-    copies = np.array([ascending(rng.permuted(matrix)) for _ in range(int(draws))])
+    copies = np.array([ascending(rng.permuted(matrix)) for _ in range(draws)])
     ks = np.array([kolmogorov(values, copy) for copy in copies])
     w1 = np.abs(copies - values).mean(axis=1)
     following = np.roll(copies, 1, axis=0)

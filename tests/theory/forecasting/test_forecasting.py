@@ -230,7 +230,7 @@ def test_bad_histories(change: dict[str, object], message: str) -> None:
 
 
 BAD_CALLS = [
-    ({"horizon": 0}, "horizon must be a whole number >= 1, got 0"),
+    ({"horizon": 0}, "horizon must be at least 1, got 0"),
     ({"origin": 100.7}, "origin must be a whole number, got 100.7"),
     ({"origin": float("nan")}, "origin must be a whole number, got nan"),
     ({"horizon": 2.5}, "got 2.5"),
