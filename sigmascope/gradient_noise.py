@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.hooks import RemovableHandle
 
 from sigmascope.apart import apart_from_training
 from sigmascope.counts import whole
@@ -72,7 +71,10 @@ class GradientNoiseMeter:
             "sample_count", sample_count, least=1, remedy="pass the size of the training set"
         )
         self._uses: dict[str, Uses] = {name: {} for name in layers}
-        self._handles = [self._watch(name, layer) for name, layer in self._layers.items()]
+        self._handles = [
+            layer.register_forward_hook(_Watch(self._uses[name]), with_kwargs=True)
+            for name, layer in self._layers.items()
+        ]
 
     def __enter__(self) -> GradientNoiseMeter:
         return self
@@ -141,26 +143,6 @@ class GradientNoiseMeter:
                     variances[name] = share * (learning_rate * scale) ** 2 * variance
         return variances
 
-    def _watch(self, name: str, layer: nn.Linear) -> RemovableHandle:
-        uses = self._uses[name]
-
-        def after_forward(
-            _: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: torch.Tensor
-        ) -> None:
-            x = (inputs[0] if inputs else named["input"]).detach()
-            if not output.requires_grad or x.ndim < 2:  # evaluation, or a single sample without batch index
-                return
-            # A pass whose backward ran and that nobody measured belongs to an earlier batch.
-            uses.clear()
-            call = object()
-
-            def after_backward(delta: torch.Tensor) -> None:
-                uses[call] = (x, delta.detach())
-
-            output.register_hook(after_backward)  # type: ignore[no-untyped-call]
-
-        return layer.register_forward_hook(after_forward, with_kwargs=True)
-
     def _gradient(self, name: str) -> torch.Tensor:
         """(rows, columns): the batch gradient of the rows that are meant."""
         gradient = self._layers[name].weight.grad
@@ -181,9 +163,9 @@ class GradientNoiseMeter:
         found: list[list[str]] = []
         alike: dict[tuple[object, ...], tuple[list[str], int]] = {}
         for name, value in layers.items():
-            weight = self._layers[name].weight
-            # computed of other parameters, a weight has no gradient
-            if not self._uses[name] or not weight.is_leaf or weight.grad is None:
+            # none where it is computed of other parameters: it has no gradient, and reading it can change it
+            weight = self._layers[name]._parameters.get("weight")
+            if not self._uses[name] or weight is None or weight.grad is None:
                 continue
             batch, positions, width = self._size(name)
             if batch < 2:
@@ -241,6 +223,42 @@ class GradientNoiseMeter:
     def _forget(self) -> None:
         for uses in self._uses.values():
             uses.clear()
+
+
+class _Watch:
+    """The forward hook of one layer, which has ``uses`` filled by the backward pass.
+
+    Who copies or saves the whole model copies a hook that does nothing: what it sees is of no other model.
+    """
+
+    def __init__(self, uses: Uses) -> None:
+        self._uses = uses
+
+    def __call__(
+        self, _: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: torch.Tensor
+    ) -> None:
+        x = (inputs[0] if inputs else named["input"]).detach()
+        if not output.requires_grad or x.ndim < 2:  # evaluation, or a single sample without batch index
+            return
+        # A pass whose backward ran and that nobody measured belongs to an earlier batch.
+        self._uses.clear()
+        uses, call = self._uses, object()
+
+        def after_backward(delta: torch.Tensor) -> None:
+            uses[call] = (x, delta.detach())
+
+        output.register_hook(after_backward)  # type: ignore[no-untyped-call]
+
+    def __reduce__(self) -> tuple[Callable[[], Callable[..., None]], tuple[()]]:
+        return _unwatched, ()
+
+
+def _unwatched() -> Callable[..., None]:
+    return _ignore
+
+
+def _ignore(*_: object, **__: object) -> None:
+    """A hook that does nothing."""
 
 
 @dataclass(frozen=True, slots=True)

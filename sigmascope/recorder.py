@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +20,7 @@ from sigmascope.prediction.registry import DEFAULT_PREDICTORS
 from sigmascope.prediction.subspace import Modes
 from sigmascope.prediction.update import (
     WeightChange,
+    dense_gradient,
     learning_rates,
     measured_update,
     planned_updates,
@@ -35,6 +35,7 @@ from sigmascope.spectra.orientation import tall
 from sigmascope.spectra.reader import SpectraReader
 from sigmascope.trackers import Trackers
 from sigmascope.unfinished import Unfinished, unfinished_layer
+from sigmascope.watched import Watched
 
 
 class Recorder:
@@ -106,14 +107,12 @@ class Recorder:
         whole("top_k", top_k, least=1, remedy="follow one singular value or more")
         self._modes_every = _cadence("modes_every", modes_every)
         self._noise_every = _cadence("noise_every", noise_every)
-        self._model, self._sink, self._batches = model, sink, 0
+        self._sink, self._batches = sink, 0
         self._observed, self._recorded = True, -1  # at first trackers have the weights themselves
         self._spectra = SpectraReader(spectra, accuracy=accuracy, lag=lag)
         self._learning_rate = learning_rate
-        self._matrices = dict(weight_matrices(model) if matrices is None else matrices)
-        # where each module of the model is, as long as nothing is replaced
-        self._places = [(one._modules, *place) for one in model.modules() for place in one._modules.items()]
-        weights = self._weights()
+        self._matrices = Watched(model, weight_matrices(model) if matrices is None else matrices)
+        weights = self._matrices.now()
         self.layers: tuple[LayerShape, ...] = tuple(
             _shape_of(name, weight) for name, weight in weights.items()
         )
@@ -156,11 +155,7 @@ class Recorder:
         """Write the records that wait for a decomposition, by one of the weights as they are now."""
         if not self._writer.waits:
             return
-        weights = {}
-        for name, matrix in self._matrices.items():
-            with suppress(InvalidValueError):  # one that has changed its shape
-                weights[name] = matrix.tensor()
-        self._writer.write(self._spectra.settle(weights))
+        self._writer.write(self._spectra.settle(self._matrices.left()))
 
     @apart_from_training
     def observe(
@@ -182,7 +177,7 @@ class Recorder:
 
         Raises:
             InvalidValueError: neither an optimizer nor, ever, a learning rate was given; a layer is gone or
-                has changed its shape.
+                has changed its shape, type or device.
             NumericalError: a gradient holds NaN or infinity; the message names the layer and the batch, the
                 first one observed being 1.
         """
@@ -191,9 +186,8 @@ class Recorder:
 
     def _observe(self, optimizer: torch.optim.Optimizer | None, learning_rate: float | None) -> None:
         rate = self._rate(optimizer, learning_rate)
-        self._check_layers()
-        stored = {name: matrix.weight() for name, matrix in self._matrices.items()}
-        weights = {name: self._matrices[name].view(weight) for name, weight in stored.items()}
+        stored = self._matrices.stored()
+        weights = self._matrices.matrices(stored)
         self._settle(weights)  # of a batch that nobody recorded
         # what is computed of other parameters has no gradient, and moves nevertheless
         trained = [name for name, weight in stored.items() if _computed(weight) or weight.grad is not None]
@@ -224,7 +218,7 @@ class Recorder:
 
         Raises:
             InvalidValueError: step below 0, or no greater than in the record before; a metric that is no
-                number; a layer is gone or has changed its shape.
+                number; a layer is gone or has changed its shape, type or device.
             NumericalError: a weight is NaN or infinite; the message names the layer and the step.
         """
         whole("step", step, least=0, remedy="0 is before the first batch")
@@ -233,8 +227,7 @@ class Recorder:
                 f"step must be greater than {self._recorded}, which is recorded already, got {step}"
             )
         told = _numbers(metrics or {})
-        self._check_layers()
-        weights = self._weights()
+        weights = self._matrices.now()
         with at_time(f"step {step}"):
             self._settle(weights)
         # without a gradient since the last record, trackers know nothing of what the weights have done
@@ -273,29 +266,17 @@ class Recorder:
         go on with the batch after it. ``written`` may be further back: records in between are in the state.
 
         Raises:
-            InvalidValueError: it had other predictors, or other settings of theirs, or another method.
+            InvalidValueError: it had other layers, other predictors, other settings of theirs, or another
+                method, or is no such state.
         """
-        self._trackers.load_state_dict(state["trackers"])
+        lacking = sorted(self.state_dict().keys() - state.keys())
+        if lacking:
+            raise InvalidValueError(f"the state lacks {lacking[0]!r}: it was not saved by state_dict()")
         self._spectra.load_state_dict(state["spectra"])
+        self._trackers.load_state_dict(state["trackers"])
         self._writer.load_state_dict(state["records"])
         self._batches, self._learning_rate = state["batches"], state["learning_rate"]
         self._recorded = state["recorded"]
-
-    def _weights(self) -> dict[str, torch.Tensor]:
-        """The matrices by name; InvalidValueError where one is gone or has changed its shape."""
-        return {name: matrix.tensor() for name, matrix in self._matrices.items()}
-
-    def _check_layers(self) -> None:
-        """InvalidValueError where a layer is no part of the model any more."""
-        if all(children.get(name) is child for children, name, child in self._places):
-            return  # nothing in the model was replaced: asked twice a batch
-        there = set(map(id, self._model.modules()))
-        for name, matrix in self._matrices.items():
-            if id(matrix.module) not in there:
-                raise InvalidValueError(
-                    f"layer {name} is no part of the model any more: it was replaced or removed; build a new "
-                    "Recorder"
-                )
 
     def _settle(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Let predictors see the changes that only show when they are made."""
@@ -345,9 +326,9 @@ class Recorder:
             changes = planned_updates(optimizer, weights)
         else:
             changes = {
-                name: WeightChange(weight.grad, -rate)
+                name: WeightChange(gradient, -rate)
                 for name, weight in weights.items()
-                if weight.grad is not None
+                if (gradient := dense_gradient(weight)) is not None
             }
         return {
             name: WeightChange(self._matrices[name].view(change.direction), change.scale, change.fresh)

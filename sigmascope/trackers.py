@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from sigmascope.errors import NumericalError
+from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.prediction.predictor import Predictor
 from sigmascope.prediction.registry import make_predictor
 from sigmascope.prediction.subspace import Modes, Subspace
@@ -30,7 +30,7 @@ class Trackers:
 
     Raises:
         InvalidValueError: an unknown name, top_k below 1.
-        NumericalError: a weight is NaN or infinite.
+        NumericalError: a weight is NaN or infinite; the message names the layer.
     """
 
     def __init__(
@@ -48,7 +48,8 @@ class Trackers:
             for layer, weight in weights.items()
         }
         for layer, weight in weights.items():
-            start_together(self._of[layer], weight)
+            with at_layer(layer):
+                start_together(self._of[layer], weight)
 
     def groups(self, layers: Iterable[str]) -> list[list[str]]:
         """``layers`` in their order, as many side by side as there is room for: together they are faster."""
@@ -92,9 +93,9 @@ class Trackers:
         return dict(zip(trackers, modes_together(list(trackers.values())), strict=True))
 
     def largest(self) -> dict[str, torch.Tensor]:
-        """The largest values by layer, where a tracker vouches for them; the last ones may lag."""
+        """The largest values by layer, as many as a tracker vouches for."""
         found = {layer: self._subspace(layer) for layer in self._of}
-        return {layer: tracker.ritz_values for layer, tracker in found.items() if tracker is not None}
+        return {layer: tracker.vouched_values for layer, tracker in found.items() if tracker is not None}
 
     def starts(self) -> dict[str, int]:
         """How often the predictors of each layer were started anew."""
@@ -110,8 +111,13 @@ class Trackers:
         """Continue as the ones that ``state_dict`` was called on would have, bit for bit.
 
         Raises:
-            InvalidValueError: they were others, or had other settings.
+            InvalidValueError: they were others, of other layers, or had other settings.
         """
+        if state["of"].keys() != self._of.keys():
+            raise InvalidValueError(
+                f"the state is of layers {', '.join(state['of'])}, these are {', '.join(self._of)}: build it "
+                "over the same model"
+            )
         for layer, trackers in self._of.items():
             for tracker, saved in zip(trackers, state["of"][layer], strict=True):
                 tracker.load_state_dict(saved)

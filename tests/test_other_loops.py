@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import warnings
 from collections.abc import Callable
 
@@ -10,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
-from torch.nn.utils import parametrizations, prune
+from torch.nn.utils import parametrizations, parametrize, prune
 from torch.nn.utils import weight_norm as old_weight_norm
 
 from sigmascope.errors import InvalidValueError
@@ -214,3 +216,78 @@ def test_adaptive_without_gradients_takes_nothing_from_trackers() -> None:
     for layer in (0, 2):
         first, last = (one.layers[str(layer)].singular_values for one in (sink.records[0], sink.records[-1]))
         np.testing.assert_allclose(last[:3], 1.01**5 * first[:3], rtol=1e-2)
+
+
+class Dropped(nn.Module):
+    """A parametrization that asks for chance each time."""
+
+    def forward(self, W: torch.Tensor) -> torch.Tensor:
+        return nn.functional.dropout(W, 0.3, self.training)
+
+
+def normalised() -> nn.Module:
+    model = net()
+    parametrizations.spectral_norm(model[0])  # type: ignore[index]
+    parametrize.register_parametrization(model[2], "weight", Dropped(), unsafe=True)  # type: ignore[index]
+    return model
+
+
+def test_parametrizations_train_the_same_bit_for_bit() -> None:
+    ends = []
+    for settings in (None, {}):
+        model = normalised()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        if settings is None:
+            x, y = data()
+            for step in range(1, 11):
+                chosen = torch.arange(step * BATCH, (step + 1) * BATCH) % SAMPLES
+                optimizer.zero_grad()
+                cross_entropy(model(x[chosen]), y[chosen]).backward()
+                optimizer.step()
+        else:
+            follow(model, optimizer, batches=10)
+        ends.append((model.state_dict(), torch.get_rng_state()))
+    assert torch.equal(ends[0][1], ends[1][1])
+    assert all(torch.equal(value, ends[1][0][name]) for name, value in ends[0][0].items())
+
+
+def test_models_are_copied_and_saved_while_they_are_recorded() -> None:
+    """A copy is not watched: what it computes is of no other model."""
+    x, noise = data()[0], []
+    for copied in (False, True):
+        model, sink = net(), MemorySink()
+        with Recorder(model, sink, sample_count=SAMPLES, learning_rate=0.1) as recorder:
+            model(x[:BATCH]).sum().backward()
+            if copied:
+                file = io.BytesIO()
+                torch.save(model, file)
+                file.seek(0)
+                for other in (copy.deepcopy(model), torch.load(file, weights_only=False)):
+                    other(x[BATCH : 2 * BATCH]).sum().backward()
+            recorder.observe()
+            recorder.record(1)
+        noise.append(sink.records[0].layers["0"].noise)
+    assert noise[0] is not None
+    assert noise[0] == noise[1]
+
+
+def test_gradients_stored_without_their_zeros_are_whole_ones() -> None:
+    records = []
+    for sparse in (True, False):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Embedding(50, 12, sparse=sparse), nn.Flatten(), nn.Linear(36, 10))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+        matrices, sink = weight_matrices(model, kinds=("linear", "embedding")), MemorySink()
+        with Recorder(model, sink, sample_count=SAMPLES, matrices=matrices) as recorder:
+            recorder.record(0)
+            for step in range(1, 6):
+                chosen = torch.randint(50, (BATCH, 3), generator=torch.Generator().manual_seed(step))
+                optimizer.zero_grad()
+                cross_entropy(model(chosen), chosen[:, 0] % 10).backward()
+                recorder.observe(optimizer if step % 2 else None, learning_rate=None if step % 2 else 0.5)
+                optimizer.step()
+                recorder.record(step)
+        records.append(sink.records[-1].layers["0"])
+    for one in records:
+        np.testing.assert_allclose(one.trajectories["subspace"], one.singular_values[:8], rtol=1e-4)
+    np.testing.assert_allclose(records[0].singular_values, records[1].singular_values, rtol=1e-5)

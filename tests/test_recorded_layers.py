@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from sigmascope.recorder import Recorder
 from sigmascope.sinks import MemorySink
 from sigmascope.spectra import split_qkv, weight_matrices
+from sigmascope.spectra.adaptive_layer import BINS
 
 SAMPLES, CLASSES, RATE = 256, 10, 0.1
 
@@ -152,3 +153,25 @@ def test_modes_before_and_after_a_batch_tell_its_change(
     left = np.abs(observed - (first + turned) / 2).mean()
     assert left < np.abs(observed - first).mean() / 3
     assert left < 0.05 * np.abs(observed).mean()
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_adaptive_spectra_keep_to_their_tolerance_under_weight_decay(seed: int) -> None:
+    """Values beyond the k that are tracked catch up by jumps, which nobody may take for those of W."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = nn.Sequential(
+            nn.Linear(28, 96), nn.ReLU(), nn.Linear(96, 64), nn.ReLU(), nn.Linear(64, CLASSES)
+        )
+    truth: list[np.ndarray] = []
+
+    def keep(*_: object) -> None:
+        truth.append(torch.linalg.svdvals(model[2].get_parameter("weight").detach().double()).numpy())
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.02)
+    optimizer.register_step_post_hook(keep)
+    sink = follow(model, optimizer, batches=110, spectra="adaptive", noise_every=0, modes_every=0)
+    seen = sink.singular_values("2")[1:]
+    off = np.abs(seen - truth).max(axis=1) / (np.array(truth)[:, 0] / BINS)
+    assert off.max() < 0.25
+    assert np.median(off) < 0.05

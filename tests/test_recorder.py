@@ -252,6 +252,7 @@ def test_nan_that_an_optimizer_makes_is_reported_with_step_and_layer() -> None:
     ("arguments", "message"),
     [
         ({"top_k": 0}, "top_k must be at least 1, got 0"),
+        ({"matrices": {}}, "matrices is empty, so nothing would be recorded"),
         ({"top_k": 2.5}, "top_k must be a whole number, got 2.5"),
         ({"reanchor_every": 2.5}, "reanchor_every must be a whole number, got 2.5"),
         ({"sample_count": 0}, "sample_count must be at least 1, got 0"),
@@ -274,6 +275,33 @@ def test_bad_calls() -> None:
         recorder.observe()
     with pytest.raises(InvalidValueError, match="step must be at least 0, got -1"):
         recorder.record(-1)
+    for step in (1.5, float("nan"), "2", None):
+        with pytest.raises(InvalidValueError, match="step must be a whole number, got"):
+            recorder.record(step)  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="the state lacks 'batches'"):
+        recorder.load_state_dict({})
+    other = Recorder(nn.Linear(3, 2), MemorySink(), sample_count=SAMPLES)
+    with pytest.raises(InvalidValueError, match=r"the state is of layers hidden\.0, .*, these are linear"):
+        other.load_state_dict(recorder.state_dict())
+
+
+def test_nan_at_the_start_names_its_layer() -> None:
+    model = Net()
+    model.hidden[1].weight.data[2, 1] = math.nan
+    with pytest.raises(NumericalError, match=r"^layer hidden\.1: W0 .* holds NaN or infinity"):
+        Recorder(model, MemorySink(), sample_count=SAMPLES)
+
+
+@pytest.mark.parametrize("spectra", ["svd", "adaptive"])
+def test_a_model_of_another_type_is_refused_by_name(spectra: str) -> None:
+    model = Net()
+    recorder = Recorder(model, MemorySink(), sample_count=SAMPLES, spectra=spectra, learning_rate=0.1)
+    model.double()
+    for call in (recorder.observe, lambda: recorder.record(0)):
+        with pytest.raises(
+            InvalidValueError, match=r"layer hidden\.0: .*float32 on cpu and is torch\.float64"
+        ):
+            call()
 
 
 def test_memory_sink_names_what_it_lacks(recorded: tuple[MemorySink, nn.Module]) -> None:

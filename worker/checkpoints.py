@@ -24,7 +24,7 @@ from worker.database_sink import DatabaseSink
 log = logging.getLogger("sigmascope.checkpoints")
 
 # of what a state holds: one more with every change after which an older one cannot be gone on from
-LAYOUT = 7
+LAYOUT = 8
 # what differs is told where it has at most so many characters
 TELLING = 80
 # a checkpoint is followed by so many times its own time without one: it costs 2 % at most

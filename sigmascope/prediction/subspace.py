@@ -36,6 +36,8 @@ _NEGLIGIBLE = 1e-3
 _AMPLIFIED = 5.0
 # relative error of the k values that is usual
 TOLERANCE = 5e-5
+# of sigma_1, by which a value beyond k may be off and still be vouched for: a thirtieth of a histogram bin
+_VOUCHED = 5e-4
 # values below this share of the largest are judged as if of that share: float32 tells no more of them
 _LEAST = 1e-2
 # as the divisor of what is zero anyway
@@ -46,6 +48,7 @@ _MOST = 12
 _SAMPLED = 32
 # A state's tensors by name; the attributes are the same with an underscore.
 _TENSORS = ("W", "trial", "product", "next", "factor")
+_COUNTS = ("trial_is_right", "looks", "vouched")
 _MODES = ("singular_values", "left", "right")
 
 
@@ -136,6 +139,7 @@ class Subspace:
         self._trial_is_right = True
         self._ritz: NDArray[np.float64] = np.empty(0)  # (p,) descending
         self._looks = 0  # at residuals
+        self._vouched = k  # leading values whose residuals were small enough
         self._modes: Modes | None = None  # of the latest step, once asked for
 
     @apart_from_training
@@ -151,7 +155,7 @@ class Subspace:
         self._trial_is_right = p == W.shape[1]  # where it stays: see _full
         self._trial, far = (V, U) if self._trial_is_right else (U, V)
         self._product = far * sigma
-        self._ritz, self._looks = sigma.cpu().double().numpy(), 0
+        self._ritz, self._looks, self._vouched = sigma.cpu().double().numpy(), 0, p
         self._next = filled(far, sigma)
         (self._factor,) = _factors([sigma.diag()], [self._root])
         self._shape = W0.shape
@@ -176,6 +180,8 @@ class Subspace:
         if trackers[0]._full:
             _take_values(trackers, [W @ one._trial for one, W in zip(trackers, sums, strict=True)])
             return
+        for tracker in trackers:
+            tracker._vouched = tracker.k
         first, moving = trackers[0], trackers
         for made in count(1):
             ritz = _half_step(moving, sums)
@@ -215,12 +221,13 @@ class Subspace:
         return self._values(self.k)
 
     @property
-    def ritz_values(self) -> torch.Tensor:
-        """(p,) float32 on the CPU, descending: those of every vector.
+    def vouched_values(self) -> torch.Tensor:
+        """Float32 on the CPU, descending: the k values, and those after them that their residuals vouch for.
 
-        Never above the true values; beyond k they lag behind, the last ones most.
+        None is above the true one. Beyond k, where no half step is made for their sake, they lag behind, and
+        catch up by jumps: the first that is off by more than ``_VOUCHED`` of sigma_1 ends the list.
         """
-        return self._values(len(self._ritz))
+        return self._values(self._vouched)
 
     def _values(self, count: int) -> torch.Tensor:
         if self._shape is None:
@@ -255,7 +262,7 @@ class Subspace:
         # those that are known; computed anew, in other company, their last bits would be others
         tensors |= {f"modes.{part}": getattr(self._modes, part, None) for part in _MODES}
         tensors["ritz"] = torch.from_numpy(self._ritz)
-        own = {"trial_is_right": self._trial_is_right, "shape": as_list(self._shape), "looks": self._looks}
+        own = {name: getattr(self, f"_{name}") for name in _COUNTS} | {"shape": as_list(self._shape)}
         return saved(self._settings(), tensors) | own
 
     def load_state_dict(self, state: Mapping[str, Entry]) -> None:
@@ -263,17 +270,14 @@ class Subspace:
         own = restored(state, settings=self._settings())
         tensors = {f"_{name}": tensor_of(own, name) for name in _TENSORS}
         ritz = tensor_of(own, "ritz").numpy()
-        right, looks = own.get("trial_is_right"), own.get("looks")
-        if right is None or not isinstance(looks, int):
-            raise InvalidValueError(
-                "the state lacks 'trial_is_right' or 'looks': it was not saved by state_dict()"
-            )
-        self._shape, self._trial_is_right = shape_of(own), bool(right)
-        self._ritz, self._looks = ritz, looks
+        lacking = [name for name in _COUNTS if not isinstance(own.get(name), int)]
+        if lacking:
+            raise InvalidValueError(f"the state lacks {lacking[0]!r}: it was not saved by state_dict()")
+        self._shape, self._ritz = shape_of(own), ritz
         known = own.get("modes.left") is not None
         self._modes = Modes(*(tensor_of(own, f"modes.{part}") for part in _MODES)) if known else None
-        for attribute, tensor in tensors.items():
-            setattr(self, attribute, tensor)
+        for attribute, value in (tensors | {f"_{name}": own[name] for name in _COUNTS}).items():
+            setattr(self, attribute, value)
 
     def _settings(self) -> dict[str, str | int | float]:
         return {
@@ -335,7 +339,7 @@ def _take_values(trackers: Sequence[Subspace], products: Sequence[torch.Tensor])
 def _unsettled(trackers: Sequence[Subspace], ritz: Ritz) -> list[Subspace]:
     """Those of ``trackers`` that need another half step, by a sample of their residuals; see the class."""
     k, tolerance = trackers[0].k, trackers[0].tolerance
-    squares, Z = ritz[0][:, None, :k] ** 2, ritz[1][..., :k]
+    squares, Z = ritz[0][:, None] ** 2, ritz[1]
     units = [_unit(tracker._ritz.item(0)) for tracker in trackers]
     far = [
         tracker._product if unit == 1.0 else tracker._product / unit
@@ -349,9 +353,14 @@ def _unsettled(trackers: Sequence[Subspace], ritz: Ritz) -> list[Subspace]:
         images *= np.array(units)[:, None, None]
     # sigma_i r_i over sigma_i^2
     residuals = (images - kept * squares) / np.maximum(squares, _LEAST**2 * squares[..., :1] + _SMALLEST)
-    worst = np.einsum("bsk,bsk->bk", residuals, residuals).max(1).tolist()
-    limits = (2 / _AMPLIFIED * tolerance * near[0].shape[0] / one._trial.shape[0] for one in trackers)
-    return [tracker for tracker, error, limit in zip(trackers, worst, limits, strict=True) if error > limit]
+    stand_for = [[_AMPLIFIED / 2 * one._trial.shape[0] / near[0].shape[0]] for one in trackers]
+    errors = np.einsum("bsp,bsp->bp", residuals, residuals) * stand_for
+    good = ritz[0] * errors <= _VOUCHED * ritz[0][:, :1]
+    vouched = k + np.logical_and.accumulate(good[:, k:], axis=1).sum(1)
+    for tracker, leading in zip(trackers, vouched.tolist(), strict=True):
+        tracker._vouched = leading
+    worst = errors[:, :k].max(1).tolist()
+    return [tracker for tracker, error in zip(trackers, worst, strict=True) if error > tolerance]
 
 
 def _unit(largest: float) -> float:

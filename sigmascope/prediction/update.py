@@ -102,6 +102,12 @@ def measured_update(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
     return after.detach() - before.detach()
 
 
+def dense_gradient(parameter: torch.Tensor) -> torch.Tensor | None:
+    """The gradient, with its zeros where it is stored without them; None where there is none."""
+    gradient = parameter.grad
+    return gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
+
+
 def _held(optimizer: torch.optim.Optimizer) -> Iterator[tuple[torch.Tensor, dict[str, Any]]]:
     for group in optimizer.param_groups:
         for parameter in group["params"]:
@@ -109,7 +115,7 @@ def _held(optimizer: torch.optim.Optimizer) -> Iterator[tuple[torch.Tensor, dict
 
 
 def _sgd_change(parameter: torch.Tensor, group: Mapping[str, Any], state: Mapping[str, Any]) -> WeightChange:
-    gradient = parameter.grad
+    gradient = dense_gradient(parameter)
     if gradient is None:
         raise InvalidValueError("no gradient: call backward() before planned_updates()")
     direction = -gradient if group["maximize"] else gradient

@@ -34,10 +34,9 @@ class AdaptiveSpectra:
     error should be the tolerance. Levels dance about their places, so errors grow as those of a Brownian
     bridge do: with the distance gone, and most in the middle. The worst of three ratios of error to distance
     counts. The distance that the weights have gone decides, not the number of batches, so that a jump of the
-    learning rate or of the weights is met by a decomposition at once; some rows stand for all, and the norm
-    of all shows where others have moved more. Weights that turn in a few other rows alone, keeping their
-    norm, are not seen. The distance is Weyl's bound on the change of every value, but a hundred times what
-    is seen, and cannot be used to decide.
+    learning rate or of the weights is met by a decomposition at once; some entries of each row and column
+    stand for all, and the norm of all shows where others have moved more. The distance is Weyl's bound on the
+    change of every value, but a hundred times what is seen, and cannot be used to decide.
 
     The tolerance is aimed at, not guaranteed: over 400 batches of MLPs of width 512 and 1024 by SGD, at rates
     of 0.01 to 0.1 and with momentum, the largest error of all values was 1.0 to 2.4 times the tolerance; by
@@ -128,9 +127,9 @@ class AdaptiveSpectra:
             if layer.waits:
                 try:
                     weight = weights[name]
-                    matrix, rows, before = layer.look(weight)
-                    ((norm, apart),) = norms_and_distances([matrix], [rows], [before])
-                    layer.move(matrix, rows, step=layer.awaited, norm=norm, apart=apart)
+                    matrix, sample, before = layer.look(weight)
+                    ((norm, apart),) = norms_and_distances([matrix], [sample], [before])
+                    layer.move(matrix, sample, step=layer.awaited, norm=norm, apart=apart)
                     exact = exact_spectra({name: weights[name]}, method=self._method, accuracy=self._accuracy)
                 except (KeyError, InvalidValueError, NumericalError, RuntimeError):  # no room, for instance
                     self._keep(name, layer.hold())
@@ -175,9 +174,9 @@ class AdaptiveSpectra:
                 looks[name] = self._layers[name].look(weight)
         seen = norms_and_distances(*zip(*looks.values(), strict=True)) if looks else []
         moved = {}
-        for (name, (matrix, rows, _)), (norm, apart) in zip(looks.items(), seen, strict=True):
+        for (name, (matrix, sample, _)), (norm, apart) in zip(looks.items(), seen, strict=True):
             with at_layer(name, step=step):
-                moved[name] = self._layers[name].move(matrix, rows, step=step, norm=norm, apart=apart)
+                moved[name] = self._layers[name].move(matrix, sample, step=step, norm=norm, apart=apart)
         return moved
 
     def _keep(self, name: str, spectra: Mapping[int, Spectrum]) -> None:

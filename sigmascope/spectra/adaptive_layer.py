@@ -22,7 +22,9 @@ LAG, _FIRST_LAG, _LAG_GROWTH = 128, 16, 4
 _FIRST_RATE, _RATE_WITHOUT = 2.0, 20.0
 # how much farther than before W may go at most; decompositions that the next way is judged by
 _GROWTH, _MEMORY = 1.5, 3
-# rows by which the distance is judged: all, or evenly spread ones, at least this many
+# the distance is judged by runs of so many neighbours, a cache line, and by so many numbers at least
+_RUN, _FEWEST = 16, 2**14
+# or, where memory holds nothing but rows in one piece, by so many of them
 _ROWS = 32
 # share of the time below which the share of the distance tells of a jump
 _JUMP = 0.125
@@ -42,7 +44,7 @@ class _Anchor:
         step: batches made before it.
         values, bound, method: what it found.
         top: what a tracker said of the largest values then; its ``start``-th start was the last one.
-        rows, norm: what W is known again by: some of its rows, and |W|_F.
+        sample, norm: what W is known again by: some of its entries, and |W|_F.
     """
 
     step: int
@@ -51,7 +53,7 @@ class _Anchor:
     method: str
     top: torch.Tensor | None
     start: int
-    rows: torch.Tensor
+    sample: torch.Tensor
     norm: float
 
 
@@ -90,10 +92,10 @@ class AdaptiveLayer:
         self._waiting: list[_Waiting] = []
 
     def look(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """W as it is looked at, some of its rows, and the same rows as they were decomposed last.
+        """W as it is looked at, a sample of its entries, and the same entries as they were decomposed last.
 
-        ``move`` wants |W|_F and how far apart the rows are, which many layers have computed together. There
-        are no rows where there is nothing to compare: no decomposition, or another memory layout.
+        ``move`` wants |W|_F and how far apart the samples are, which many layers have computed together. They
+        are empty where there is nothing to compare: no decomposition, or another memory layout.
 
         Raises:
             InvalidValueError: the weight has changed its shape, type or device.
@@ -103,25 +105,25 @@ class AdaptiveLayer:
             raise InvalidValueError(
                 f"the weight changed its shape from {tuple(self._shape)} to {tuple(matrix.shape)}: start anew"
             )
-        rows, last = _spread_rows(matrix), self._last
+        sample, last = _sampled(matrix), self._last
         if last is None:
-            return matrix, rows[:0], rows[:0]
-        before = last.rows.dtype, last.rows.device
+            return matrix, sample[:0], sample[:0]
+        before = last.sample.dtype, last.sample.device
         if before != (matrix.dtype, matrix.device):
             raise InvalidValueError(
                 f"the weight was {before[0]} on {before[1]} and is {matrix.dtype} on {matrix.device}: "
                 "start anew"
             )
-        known = rows.shape == last.rows.shape
-        return (matrix, rows, last.rows) if known else (matrix, rows[:0], rows[:0])
+        known = sample.shape == last.sample.shape
+        return (matrix, sample, last.sample) if known else (matrix, sample[:0], sample[:0])
 
     def move(
-        self, matrix: torch.Tensor, rows: torch.Tensor, *, step: int, norm: float, apart: float
+        self, matrix: torch.Tensor, sample: torch.Tensor, *, step: int, norm: float, apart: float
     ) -> tuple[float, float]:
         """How far ``matrix`` is from the last decomposition, and how much farther than at the last look.
 
         Both as shares of the way, or of the patience where more of that is gone: beyond 1, a decomposition is
-        due. ``matrix`` and ``rows`` are of ``look``, ``norm`` is |W|_F, ``apart`` the distance of the rows.
+        due. ``matrix`` and ``sample`` are of ``look``, ``norm`` is |W|_F, ``apart`` what parts the samples.
 
         Raises:
             NumericalError: NaN or infinity in it.
@@ -133,7 +135,7 @@ class AdaptiveLayer:
         if self._last is None:
             return math.inf, 0.0
         share = self._share
-        self._gone = _distance(rows, norm, self._last, apart=apart, entries=matrix.numel())
+        self._gone = _distance(sample, norm, self._last, apart=apart, entries=matrix.numel())
         if self._gone == 0.0 and not self._waiting:
             self._share = 0.0
         else:
@@ -232,7 +234,7 @@ class AdaptiveLayer:
             method=exact.method,
             top=top,
             start=start,
-            rows=_spread_rows(tall(weight)).clone(),
+            sample=_sampled(tall(weight)).clone(),
             norm=self._norm,
         )
 
@@ -274,9 +276,9 @@ class AdaptiveLayer:
         before, last = self._before, self._last
         if before is None or last is None or self._shape is None or self._gone == 0.0:
             return
-        known = new.rows.shape == before.rows.shape
-        apart = float(torch.dist(new.rows, before.rows)) if known else 0.0
-        whole = _distance(new.rows, new.norm, before, apart=apart, entries=self._shape.numel())
+        known = new.sample.shape == before.sample.shape
+        apart = float(torch.dist(new.sample, before.sample)) if known else 0.0
+        whole = _distance(new.sample, new.norm, before, apart=apart, entries=self._shape.numel())
         way = _progress((last.step - before.step) / (new.step - before.step), self._came, whole)
         if not (0.0 < whole < math.inf and way > 0.0):
             return
@@ -307,11 +309,12 @@ def _interpolated(
     for row, step in enumerate(between):
         if step.top is not None:
             tracked.setdefault((step.start, len(step.top)), {})[row] = step.top
-    for (start, k), tops in tracked.items():
-        off = [found for anchor, found in ends if anchor.start == start and len(found) == k]
+    for (start, count), tops in tracked.items():
+        off = [found for anchor, found in ends if anchor.start == start and len(found)]
         if off:
-            rows = list(tops)
-            values[rows, :k] = torch.stack(list(tops.values())) + torch.lerp(off[0], off[-1], along[rows])
+            rows, k = list(tops), min(count, *map(len, off))
+            then = torch.stack(list(tops.values()))[:, :k]
+            values[rows, :k] = then + torch.lerp(off[0][:k], off[-1][:k], along[rows])
     return values.clamp_(min=0.0).sort(dim=1, descending=True).values
 
 
@@ -337,23 +340,34 @@ def _bridge(way: float) -> float:
     return 2.0 * math.sqrt(way * (1.0 - way))
 
 
-def _distance(rows: torch.Tensor, norm: float, anchor: _Anchor, *, apart: float, entries: int) -> float:
-    """|W - W_anchor|_F, by the rows that were kept, ``apart`` from these: all would push W out of the caches.
+def _distance(sample: torch.Tensor, norm: float, anchor: _Anchor, *, apart: float, entries: int) -> float:
+    """|W - W_anchor|_F, by the entries that were kept, ``apart`` from these.
 
-    It is no less than what the norm of all of W shows, whatever rows have moved.
+    All would push W out of the caches. It is no less than what the norm of all shows, whatever has moved.
     """
-    if rows.shape != anchor.rows.shape:  # another memory layout: nothing to compare
+    if sample.shape != anchor.sample.shape:  # another memory layout: nothing to compare
         return math.inf
     if not _LEAST_SQUARE < apart**2 < math.inf:
-        apart = float(torch.dist(rows.double(), anchor.rows.double()))
+        apart = float(torch.dist(sample.double(), anchor.sample.double()))
     seen = abs(norm - anchor.norm)
-    return max(math.sqrt(entries / rows.numel()) * apart, seen if math.isfinite(seen) else 0.0)
+    return max(math.sqrt(entries / sample.numel()) * apart, seen if math.isfinite(seen) else 0.0)
 
 
-def _spread_rows(matrix: torch.Tensor) -> torch.Tensor:
-    """Every so many rows as stored, at least ``_ROWS`` where there are so many; a view."""
+def _sampled(matrix: torch.Tensor) -> torch.Tensor:
+    """``_RUN`` neighbours of each row as stored, one row's further left than the last one's; a view.
+
+    So that no row goes unseen, nor a column: few of either can be all that moves. More of a row where there
+    would be less than ``_FEWEST`` numbers; all of a small matrix.
+    """
     stored = matrix if matrix.is_contiguous() else matrix.T
-    return stored[:: max(1, stored.shape[0] // _ROWS)]
+    rows, columns = stored.shape
+    if not stored.is_contiguous():
+        return stored[:: max(1, rows // _ROWS)]
+    step = (columns - _RUN) // -(-_FEWEST // (_RUN * rows))
+    if step <= _RUN:
+        return stored
+    runs = (stored.numel() - _RUN) // step + 1
+    return stored.as_strided((runs, _RUN), (step, 1))
 
 
 def _as_state(one: _Anchor | _Waiting | None) -> dict[str, Any] | None:

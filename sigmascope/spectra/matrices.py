@@ -96,9 +96,10 @@ def weight_matrices(
       dimensions. :func:`split_qkv` takes the stacked one apart.
     * ``embedding``: of nn.Embedding and nn.EmbeddingBag, (entries, dimensions); only where asked for.
 
-    Of a parametrized weight (``torch.nn.utils.parametrize``) with one trained tensor behind it, such as under
-    spectral normalisation, that tensor is read: computing the weight would advance the normalisation. Of any
-    other computed weight (weight normalisation, pruning) it is what the next forward pass will use.
+    Of a parametrized weight (``torch.nn.utils.parametrize``) with one parameter behind it, such as under
+    spectral normalisation, that parameter is read, whose gradient there is. Of any other computed weight
+    (weight normalisation, pruning, a low-rank adapter) it is what the next forward pass will use, computed as
+    in evaluation, which changes nothing.
 
     A tied weight appears under the first of its names. One matrix in a model that is itself such a module is
     called by its kind.
@@ -188,10 +189,7 @@ def _held(module: nn.Module, attribute: str) -> torch.Tensor | None:
     """The weight without side effects, None where there is none."""
     # is_parametrized alone raises and catches an error inside where a module has none
     if "parametrizations" in module._modules and parametrize.is_parametrized(module, attribute):
-        behind = list(getattr(module.parametrizations, attribute).parameters(recurse=False))
-        if len(behind) == 1:
-            original: torch.Tensor = behind[0]
-            return original
+        return _parametrized(module, attribute)
     # the older way: a hook computes the attribute before each forward pass, and it is stale after a step
     for hook in module._forward_pre_hooks.values():
         if isinstance(hook, WeightNorm) and hook.name == attribute:
@@ -204,6 +202,23 @@ def _held(module: nn.Module, attribute: str) -> torch.Tensor | None:
             attribute = f"{attribute}_orig"
     weight = getattr(module, attribute, None)
     return weight if isinstance(weight, torch.Tensor) else None
+
+
+def _parametrized(module: nn.Module, attribute: str) -> torch.Tensor:
+    """The tensor behind the weight, or what is computed of several as it is when nothing is trained."""
+    behind = getattr(module.parametrizations, attribute)
+    tensors = list(behind.parameters())
+    if len(tensors) == 1:
+        original: torch.Tensor = tensors[0]
+        return original
+    modes = [(one, one.training) for one in behind.modules()]
+    try:
+        behind.eval()  # neither a normalisation advances, nor is chance asked
+        computed: torch.Tensor = getattr(module, attribute)
+    finally:
+        for one, training in modes:
+            one.training = training
+    return computed
 
 
 def _unfolded(module: nn.Module, weight: torch.Tensor) -> torch.Tensor:

@@ -356,6 +356,28 @@ def test_motion_of_a_few_rows_is_seen() -> None:
         torch.testing.assert_close(found.values, torch.linalg.svdvals(W), rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize(("shape", "moving"), [((512, 128), 9), ((3000, 64), 40), ((64, 700), 3)])
+def test_a_few_rows_or_columns_that_turn_and_keep_their_norm_are_seen(
+    shape: tuple[int, int], moving: int, across: bool
+) -> None:
+    """Nothing but them shows that W moves: neither its norm nor most of its entries."""
+    W = torch.nn.functional.normalize(gaussian(*shape), dim=1)
+    pull = gaussian(1, shape[1], seed=1)
+    chosen = torch.randperm(shape[0], generator=torch.Generator().manual_seed(2))[:moving]
+    weights = []
+    for _ in range(60):
+        W = W.clone()
+        W[chosen] = torch.nn.functional.normalize(W[chosen] + 0.05 * pull, dim=1)
+        weights.append(W.T.contiguous() if across else W)
+    found = read(weights)
+    assert bins_off(found[0], weights[-1]) > 1.0
+    off = [bins_off(found[step], weight) for step, weight in enumerate(weights)]
+    assert max(off) < 0.6
+    bounds = [one.error_bound / float(one.values[0] / BINS) for one in found.values()]
+    assert max(np.array(off) / np.array(bounds)) < 6
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1e-22, 1.0, 1e22, 1e30])
 def test_any_scale_moves(scale: float) -> None:
     W = gaussian(200, 100)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import prune
+from torch.nn.utils import parametrize, prune
 from torch.nn.utils import weight_norm as old_weight_norm
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
@@ -90,6 +90,33 @@ def test_spectral_normalisation_does_not_advance() -> None:
 def test_a_weight_of_two_parts_is_computed() -> None:
     layer = weight_norm(nn.Linear(6, 5))
     torch.testing.assert_close(weight_matrices(layer)["linear"].tensor(), layer.weight.detach())
+
+
+class Adapter(nn.Module):
+    """W + A B, and W scaled, with chance while it trains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.A, self.B = nn.Parameter(torch.ones(5, 1)), nn.Parameter(torch.ones(1, 6))
+
+    def forward(self, W: torch.Tensor) -> torch.Tensor:
+        return nn.functional.dropout(W, 0.5, self.training) + self.A @ self.B
+
+
+def test_an_adapter_is_part_of_the_weight_and_is_not_advanced() -> None:
+    layer = nn.Linear(6, 5)
+    raw = layer.weight.detach().clone()
+    parametrize.register_parametrization(layer, "weight", Adapter(), unsafe=True)
+    spectral_norm(layer)
+    state = {name: value.clone() for name, value in layer.state_dict().items()}
+    random = torch.get_rng_state()
+    seen = weight_matrices(layer)["linear"].tensor()
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(torch.equal(state[name], value) for name, value in layer.state_dict().items())
+    assert all(module.training for module in layer.modules())
+    layer.eval()
+    torch.testing.assert_close(seen, layer.weight.detach())
+    torch.testing.assert_close(seen * torch.linalg.matrix_norm(raw + 1, 2), raw + 1, rtol=0.05, atol=0.05)
 
 
 def test_a_layer_that_changes_or_vanishes_is_named() -> None:

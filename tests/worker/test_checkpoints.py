@@ -339,7 +339,7 @@ def test_what_a_state_holds_has_a_number(
     (path,) = checkpoints.steps(settings.checkpoints, run_id).values()
     state = torch.load(path, weights_only=True)["state"]
     recorder = state["recorder"]
-    assert writing.LAYOUT == 7
+    assert writing.LAYOUT == 8
     assert set(state) == {"model", "optimizer", "recorder", "made"}
     assert set(recorder) == {"batches", "learning_rate", "trackers", "spectra", "records", "recorded"}
     assert set(recorder["records"]) == {"fits", "unfinished", "known", "written"}
@@ -351,14 +351,14 @@ def test_what_a_state_holds_has_a_number(
     assert set(layer) == {
         "shape", "before", "last", "came", "gone", "way", "patience", "share", "norm", "rates", "waiting"
     }  # fmt: skip
-    assert set(layer["last"]) == {"step", "values", "bound", "method", "top", "start", "rows", "norm"}
+    assert set(layer["last"]) == {"step", "values", "bound", "method", "top", "start", "sample", "norm"}
     assert set(layer["waiting"][0]) == {"step", "top", "start", "gone"}
     waiting = recorder["records"]["unfinished"][0]
     assert set(waiting) == {"step", "metrics", "layers", "learning_rate"}
     assert set(waiting["layers"]["head"]) == {"trajectories", "noise", "modes"}
     assert [set(one) for one in recorder["trackers"]["of"]["head"]] == [
         {"name", "k", "epsilon", "delta", "U", "V", "sigma", "shape"},
-        {"name", "k", "oversample", "half_steps", "tolerance", "trial_is_right", "shape", "looks"}
+        {"name", "k", "oversample", "half_steps", "tolerance", "trial_is_right", "shape", "looks", "vouched"}
         | {"W", "trial", "product", "next", "factor", "ritz"}
         | {"modes.singular_values", "modes.left", "modes.right"},
     ]
