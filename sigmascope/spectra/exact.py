@@ -154,18 +154,24 @@ def decomposable(matrix: torch.Tensor) -> torch.Tensor:
 def bounded(values: torch.Tensor, method: str, matrix: torch.Tensor) -> Spectrum:
     """The spectrum with its error bound; values come back in the precision of the weight."""
     bound = _error_bound(values, method, rows=matrix.shape[0])
-    kept = values.to(matrix.dtype)
-    if not math.isfinite(float(kept[0])):
-        raise NumericalError(
-            f"the largest singular value leaves the range of {matrix.dtype}; scale the weight down, or "
-            "convert it with .double()"
-        )
+    kept = check_range(values, matrix.dtype)
     type_kept = torch.finfo(kept.dtype)
     if kept.dtype != values.dtype:
         bound += type_kept.eps * float(values[0])
     if bound > 0:  # nothing is nearer than the least spacing of the type
         bound += type_kept.smallest_normal * type_kept.eps
     return Spectrum(kept, method, bound)
+
+
+def check_range(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """``values`` in ``dtype``; NumericalError where the largest, the first, does not fit."""
+    kept = values.to(dtype)
+    if not math.isfinite(float(kept[0])):
+        raise NumericalError(
+            f"the largest singular value leaves the range of {dtype}; scale the weight down, or convert it "
+            "with .double()"
+        )
+    return kept
 
 
 def _svd(matrix: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from sigmascope.apart import apart_from_training
 from sigmascope.counts import whole
-from sigmascope.spectra.exact import SQUARABLE, Spectrum, bounded, check_finite, decomposable, exact_spectrum
+from sigmascope.spectra.exact import (
+    SQUARABLE,
+    Spectrum,
+    bounded,
+    check_finite,
+    check_range,
+    decomposable,
+    exact_spectrum,
+)
 from sigmascope.spectra.orientation import tall
 from sigmascope.spectra.products import frobenius_norm, times
 
@@ -32,8 +40,9 @@ _SIMPLE = 3.0
 _STEP = 1e-3
 # points, for each value, at which the mean distribution is computed
 _POINTS = 8
-# of a residual, relative to the largest eigenvalue, in float32
-_ROUNDING = 1e-6
+# rounding in units of the type's: of a residual, relative to the largest eigenvalue, and of what the squares
+# of the known values add up to, relative to all
+_ROUNDING = 8.0
 # length that a unit vector keeps when it was outside a span already; projections that reach it, at most
 _KEPT, _MOST_PROJECTIONS = 0.9, 6
 # up to this many values a decomposition is as fast
@@ -69,11 +78,11 @@ def slq_spectrum(
     values: the largest shift of an estimated value within so many places. It is an estimate.
 
     ``seed`` makes a generator of its own: the global random state is not touched. Up to 512 values are
-    computed, by :func:`exact_spectrum`.
+    computed, by :func:`exact_spectrum`, and as many as the space could hold where nothing less tells them.
 
     Raises:
         InvalidValueError: probes, rounds or top below 1; ``weight`` is no real matrix.
-        NumericalError: NaN or infinity.
+        NumericalError: NaN or infinity, in the weight or of the largest value in its precision.
     """
     for name, value in (("probes", probes), ("rounds", rounds), ("top", top)):
         whole(name, value, least=1, remedy="leave it out for the usual")
@@ -90,26 +99,32 @@ def slq_spectrum(
         if scale == 0.0:
             return bounded(torch.zeros(n, dtype=matrix.dtype), "svd", matrix)
         matrix = matrix / scale
-        norm = frobenius_norm(matrix)
     generator = torch.Generator(device="cpu").manual_seed(seed)
     starts = torch.randn(n, block, generator=generator, dtype=matrix.dtype, device="cpu").to(matrix.device)
-    values, known, distance = _estimate(matrix, starts, squares=norm**2, rounds=rounds, top=top)
+    found = _estimate(matrix, starts, rounds=rounds, top=top)
+    if found is None:
+        return exact_spectrum(weight)
+    values, known, distance = found
     values = values * scale
+    check_range(values, matrix.dtype)
     shift = _largest_shift(values[known:], math.ceil(distance * n))
     grid = float(values[known - 1]) / (_POINTS * n)  # that the distribution is read on
-    rounding = 4 * torch.finfo(matrix.dtype).eps * float(values[0])
-    return Spectrum(values.to(matrix.dtype), "slq", shift + grid + rounding)
+    # of the products, and of the squares that the eigenvalues are of, in float64: a zero comes out as that
+    rounding = max(4 * torch.finfo(matrix.dtype).eps, math.sqrt(_ROUNDING * torch.finfo(torch.float64).eps))
+    return Spectrum(values.to(matrix.dtype), "slq", shift + grid + rounding * float(values[0]))
 
 
 def _estimate(
-    matrix: torch.Tensor, starts: torch.Tensor, *, squares: float, rounds: int, top: int
-) -> tuple[torch.Tensor, int, float]:
+    matrix: torch.Tensor, starts: torch.Tensor, *, rounds: int, top: int
+) -> tuple[torch.Tensor, int, float] | None:
     """All values, (n,) float64 on the CPU; how many of them, from the top, are exact; and how far off the
-    distribution of the others may be. ``squares`` is the sum of all squared values.
+    distribution of the others may be. None where the space has grown to the whole: it settles nothing then.
     """
     n, block = starts.shape
     chance = math.sqrt(1 / (2 * n * block))
     for space in _spaces(matrix, starts, rounds=rounds, top=top):
+        if len(space.ritz) + block > n:
+            return None
         largest = float(space.ritz[space.removed :].amax().sqrt())
         diagonal, beside = _tridiagonal(space)
         rules, before = (
@@ -123,14 +138,17 @@ def _estimate(
             break
     known = space.ritz[: space.removed]
     points = np.linspace(0.0, largest, _POINTS * n)
+    squares = sum_of_squares(matrix)
     masses = tilted(
         np.diff(_mean_distribution(rules, points), prepend=0.0),
         points**2,
         mean=(squares - float(known.sum())) / (n - len(known)),
+        within=_ROUNDING * torch.finfo(matrix.dtype).eps * squares / (n - len(known)),
     )
     rest = quantiles(points, masses, n - len(known))
     values = torch.cat([known.sqrt(), torch.from_numpy(rest)])
     values[:top] = space.ritz[:top].sqrt()
+    values = values.sort(descending=True).values  # a multiple one at the top may be a quantile besides
     return values, max(top, len(known)), chance + changed
 
 
@@ -168,10 +186,12 @@ def _spaces(matrix: torch.Tensor, starts: torch.Tensor, *, rounds: int, top: int
             ritz, vectors = (part.flip(-1) for part in torch.linalg.eigh((image.mT @ image).cpu()))
             residual = (R.double().cpu() @ vectors[-block:]).norm(dim=0)
             # no value is better than rounding makes the largest
-            residual = (residual - _ROUNDING * ritz[0]).clamp(min=0.0) / ritz.clamp(min=1e-300)
+            rounding = _ROUNDING * torch.finfo(matrix.dtype).eps * ritz[0]
+            residual = (residual - rounding).clamp(min=0.0) / ritz.clamp(min=1e-300)
             if full or _leading(residual <= _SETTLED) >= top:
                 occurrences = n * vectors[:block].square().mean(0)
-                simple = (residual <= _REMOVED) & (occurrences <= _SIMPLE)
+                known = (residual <= _REMOVED) & (rounding <= _REMOVED * ritz)
+                simple = known & (occurrences <= _SIMPLE)
                 removed = min(_leading(simple), len(ritz) - block)
                 yield _Space(ritz.clamp(min=0.0), vectors[:block].T, removed, count)
                 if full or count >= last:
@@ -294,17 +314,26 @@ def _end(nodes: NDArray[np.float64], levels: NDArray[np.float64]) -> float:
     return float(nodes[0] - (levels[0] * (nodes[2] - nodes[0]) / rise if rise > 0.0 else 0.0))
 
 
-def tilted(masses: NDArray[np.float64], points: NDArray[np.float64], *, mean: float) -> NDArray[np.float64]:
-    """``masses`` times a linear function of ``points``, so that their mean is what it is known to be.
+def sum_of_squares(matrix: torch.Tensor) -> float:
+    """|W|_F^2, added up in float64 where there is one: a bulk below large values is a small part of it."""
+    exact = torch.float32 if matrix.device.type == "mps" else torch.float64
+    return float(torch.linalg.vector_norm(matrix, dtype=torch.promote_types(matrix.dtype, exact))) ** 2
+
+
+def tilted(
+    masses: NDArray[np.float64], points: NDArray[np.float64], *, mean: float, within: float = 0.0
+) -> NDArray[np.float64]:
+    """``masses`` times a linear function of ``points``, so that their mean is ``within`` of what is known.
 
     The sum of all squared singular values is the squared Frobenius norm: chance in the starts that shows in
-    it is taken back.
+    it is taken back. What is left of it for the smaller ones is known as well as the larger ones are.
     """
     off = points - (masses * points).sum()
     spread = float((masses * off**2).sum())
     if spread == 0.0:
         return masses
-    missing = (mean - float((masses * points).sum())) / spread
+    off_mean = mean - float((masses * points).sum())
+    missing = math.copysign(max(abs(off_mean) - within, 0.0), off_mean) / spread
     changed: NDArray[np.float64] = (masses * (1.0 + missing * off)).clip(min=0.0)
     total: NDArray[np.float64] = changed / changed.sum()
     return total

@@ -138,3 +138,39 @@ def test_values_that_occur_many_times_are_counted(weight: torch.Tensor) -> None:
     assert int((error > 0.01 * true[0]).sum()) <= 7  # at a gap, where a value may be on the wrong side
     assert float(found.values.double().square().sum() / true.square().sum()) == pytest.approx(1.0, abs=2e-3)
     torch.testing.assert_close(found.values[:5].double(), true[:5], rtol=1e-5, atol=0.0)
+
+
+def graded(decades: float, dtype: torch.dtype) -> torch.Tensor:
+    left, right = (torch.linalg.qr(gaussian(600, 600, seed=seed).double()).Q for seed in (3, 4))
+    return ((left * torch.logspace(0, -decades, 600, dtype=torch.float64)) @ right.T).to(dtype)
+
+
+def dominated(ratio: float, dtype: torch.dtype) -> torch.Tensor:
+    """Noise below three values so many times its edge."""
+    u, v = (torch.linalg.qr(gaussian(n, 3, seed=5).double()).Q for n in (ROWS, COLUMNS))
+    return (gaussian(ROWS, COLUMNS).double() + 2 * ratio * u @ v.T).to(dtype)
+
+
+HARD = {
+    "graded by 6": lambda dtype: graded(6.0, dtype),
+    "graded by 2": lambda dtype: graded(2.0, dtype),
+    "dominated": lambda dtype: dominated(3000.0, dtype),
+    "rank 3": lambda dtype: (gaussian(ROWS, 3).double() @ gaussian(3, COLUMNS, seed=1).double()).to(dtype),
+    "constant": lambda dtype: torch.full((ROWS, COLUMNS), 0.1, dtype=dtype),
+    "one row": lambda dtype: torch.cat([torch.zeros(ROWS, COLUMNS), gaussian(1, COLUMNS)]).to(dtype),
+}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", HARD)
+def test_the_bound_holds_for_hard_spectra(name: str, dtype: torch.dtype, seed: int) -> None:
+    weight = HARD[name](dtype)
+    seen, truth = slq_spectrum(weight, seed=seed), torch.linalg.svdvals(weight.double())
+    assert (seen.values.diff() <= 0).all()
+    assert float((seen.values - truth).abs().max()) <= seen.error_bound
+
+
+def test_values_beyond_the_type_are_refused() -> None:
+    with pytest.raises(NumericalError, match=r"largest singular value leaves the range of torch\.float32"):
+        slq_spectrum(torch.full((600, 600), 3e38))
