@@ -26,7 +26,10 @@ PARTS = ("observed", "drift", "noise", "repulsion", "repulsion_as_printed", "tur
 def get_forces(run: RunDep, layer: LayerDep, window: WindowDep, connection: ReadDep) -> Forces:
     """The change of each tracked value in each batch, parted into its causes; step 1 is the first batch."""
     updates, variance, turned = results.mode_updates(connection, run.id, layer.name, Window(last=window.last))
-    if not len(updates.steps):
+    some = (
+        updates if len(updates.steps) else results.mode_updates(connection, run.id, layer.name, Window())[0]
+    )
+    if not len(some.steps):
         raise NotFoundError(
             f"run {run.id} has no updates along the modes of {layer.name} yet; they come with the first "
             "batch, where the tracker 'subspace' is on"
@@ -37,7 +40,7 @@ def get_forces(run: RunDep, layer: LayerDep, window: WindowDep, connection: Read
     rows = np.searchsorted(spectra.steps, steps)
     here = np.searchsorted(updates.steps, steps)
     after = dict(zip(turned.steps.tolist(), turned.values, strict=True))
-    unknown = np.full(updates.values.shape[1], np.nan)
+    unknown = np.full(some.values.shape[1], np.nan)
     strength = noise_strength(connection, run.id, layer.name, Window(last=window.last))
     # rows follow one another, but where a recorder skipped steps
     parts = [
@@ -48,16 +51,18 @@ def get_forces(run: RunDep, layer: LayerDep, window: WindowDep, connection: Read
             m=layer.m,
             turned=[after.get(int(step), unknown) for step in steps[part]],
             earlier=updates.values[: here[part[0]]],
+            ages=steps[part[0]] - updates.steps[: here[part[0]]],
         )
         for part in consecutive(steps)
     ]
+    kept = np.isin(steps, thinned(updates.steps, window))
     return Forces(
         layer=layer.name,
-        k=updates.values.shape[1],
+        k=len(unknown),
         half_life=HALF_LIFE,
-        steps=steps[:: window.every].tolist(),
-        anisotropy=table([anisotropy(variance, steps, strength, k=len(unknown))], every=window.every),
-        **{name: table([getattr(one, name) for one in parts], every=window.every) for name in PARTS},
+        steps=steps[kept].tolist(),
+        anisotropy=table([anisotropy(variance, steps, strength, k=len(unknown))], kept),
+        **{name: table([getattr(one, name) for one in parts], kept) for name in PARTS},
     )
 
 
@@ -85,7 +90,13 @@ def consecutive(steps: NDArray[np.int64]) -> list[NDArray[np.intp]]:
     return np.split(np.arange(len(steps)), np.flatnonzero(np.diff(steps) != 1) + 1) if len(steps) else []
 
 
-def table(parts: list[NDArray[np.float64]], *, every: int) -> Any:
+def thinned(updated: NDArray[np.int64], window: Window) -> NDArray[np.int64]:
+    """The first step with an update at or after each that the window asks for, before the next of those."""
+    _, first = np.unique((updated - window.first) // window.every, return_index=True)
+    return updated[first]
+
+
+def table(parts: list[NDArray[np.float64]], kept: NDArray[np.bool_]) -> Any:
     """Rows as lists, null for NaN."""
-    rows = np.concatenate(parts)[::every] if parts else np.empty((0, 0))
+    rows = np.concatenate(parts)[kept] if parts else np.empty((0, 0))
     return [[None if np.isnan(one) else float(one) for one in row] for row in rows]

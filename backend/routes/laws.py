@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sigmascope.errors import InvalidValueError
 from sigmascope.schemas import Axis, Edge, LawCurve, NoiseFit, PValues, SpectrumToFit
-from sigmascope.theory.edge import Method, check_spectrum, edge_scaling, fit_bulk, fitted_scaling
+from sigmascope.theory.edge import Method, check_spectrum, edge_scaling, fit_bulk
 from sigmascope.theory.law_fit import bulk_distance
 from sigmascope.theory.laws import (
     Law,
@@ -144,11 +144,10 @@ def fit_spectrum(spectrum: SpectrumToFit) -> NoiseFit:
     m, n = spectrum.m, spectrum.n
     values = check_spectrum(spectrum.singular_values, m, n)
     bulk = fit_bulk(values, m=m, n=n, level=spectrum.level)
-    whole = fitted_scaling(m, n, entry_variance=bulk.entry_variance)
     return NoiseFit(
         entry_variance=bulk.entry_variance,
         edge=bulk.residual.edge(spectrum.level),
-        p_value=float(whole.p_value(values[0])),
+        p_value=float(bulk.whole.p_value(values[0])),
         outliers=values[: bulk.outliers].tolist(),
         truncated=bulk.truncated,
         ks=bulk_distance(values[bulk.outliers :], bulk, m=m, n=n),

@@ -32,26 +32,35 @@ def history(
             f"{len(spectra.steps)} steps recorded; record every step"
         )
     noise = results.mode_updates(connection, run_id, layer.name, window).noise_variance
-    spec = connection.execute(select(RunRow.spec).where(RunRow.id == run_id)).scalar_one()
-    of_gradient, of_step = lasting(TrainSpec.model_validate(spec))
+    in_all = lasting(spec_of(connection, run_id)) ** 2
     count = min(k or (noise.values.shape[1] if len(noise.steps) else USUAL_K), layer.n)
     strength = noise_strength(connection, run_id, layer.name, window)
     return History.of(
         spectra.values[:, :count],
         m=layer.m,
         spectra=spectra.values,
-        strength=[of_gradient**2 * strength.get(step, np.nan) for step in spectra.steps.tolist()],
-        noise_variance=of_step**2 * aligned(noise, len(spectra.steps), count),
+        strength=[in_all * strength.get(step, np.nan) for step in spectra.steps.tolist()],
+        noise_variance=in_all * aligned(noise, len(spectra.steps), count),
     )
 
 
-def lasting(spec: TrainSpec) -> tuple[float, float]:
-    """What a batch moves W by in all: over eta times its gradient, and over its part of its own step.
+def spec_of(connection: Connection, run_id: str) -> TrainSpec:
+    """What a training run was asked to do."""
+    spec = connection.execute(select(RunRow.spec).where(RunRow.id == run_id)).scalar_one()
+    return TrainSpec.model_validate(spec)
 
-    Momentum mu goes on with it, sum_t mu^t = 1 / (1 - mu); Nesterov's has 1 + mu of it in the own step.
+
+def fresh(spec: TrainSpec) -> float:
+    """How often a batch's own gradient is in its step: once, and with Nesterov's momentum mu times more."""
+    return 1.0 + spec.momentum if spec.nesterov else 1.0
+
+
+def lasting(spec: TrainSpec) -> float:
+    """What a batch moves W by in all, over its part of its own step.
+
+    Momentum mu goes on with it, sum_t mu^t = 1 / (1 - mu) times the gradient.
     """
-    in_all = 1.0 / (1.0 - spec.momentum)
-    return in_all, in_all / (1.0 + spec.momentum if spec.nesterov else 1.0)
+    return 1.0 / (1.0 - spec.momentum) / fresh(spec)
 
 
 def aligned(noise: Frames, rows: int, k: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -65,11 +74,20 @@ def aligned(noise: Frames, rows: int, k: int) -> np.ndarray[tuple[int, int], np.
 
 
 def noise_strength(connection: Connection, run_id: str, layer: str, window: Window) -> dict[int, float]:
-    """Eta D by step, where D was measured and eta is known."""
+    """Eta D of each batch's own step, from the first measurement on; D stands until it is measured again.
+
+    Nesterov's momentum has 1 + mu of the gradient in the step, and (1 + mu)^2 of its variance.
+    """
     here = (NoiseRow.run_id == run_id, NoiseRow.layer == layer, *window.where(NoiseRow.step))
     in_run = (MetricsRow.run_id == run_id, *window.where(MetricsRow.step))
     noise = results.columns(connection, NoiseRow, ("diffusion",), here)
+    if not noise["step"]:
+        return {}
+    measured = dict(zip(noise["step"], noise["diffusion"], strict=True))
     rates = results.columns(connection, MetricsRow, ("learning_rate",), in_run)
-    rate = dict(zip(rates["step"], rates["learning_rate"], strict=True))
-    pairs = zip(noise["step"], noise["diffusion"], strict=True)
-    return {step: rate[step] * diffusion for step, diffusion in pairs if rate.get(step) is not None}
+    factor, diffusion, found = fresh(spec_of(connection, run_id)) ** 2, None, {}
+    for step, rate in zip(rates["step"], rates["learning_rate"], strict=True):
+        diffusion = measured.get(step, diffusion)
+        if rate is not None and diffusion is not None:
+            found[step] = factor * rate * diffusion
+    return found

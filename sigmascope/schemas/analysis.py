@@ -24,7 +24,9 @@ class Forces(BaseModel):
     ``drift`` and ``noise`` part u_k^T G v_k into its causal running mean and the rest; ``repulsion`` is eta D
     times the exact Laplacian of sigma_k, ``repulsion_as_printed`` times that of Lemma 6.5; ``turning`` is
     second order along the batch's own G beyond it, null where it was not recorded, and then part of
-    ``remainder``, else of third order. null where two values coincide and repulsion diverges.
+    ``remainder``, else of third order, beside what recorded spectra (float32) and tracked modes are off by.
+    Eta D stands until it is measured again. null where two values coincide and repulsion diverges, and before
+    the first measurement; ``steps`` are those that were looked at (``modes_every``).
     """
 
     layer: str

@@ -114,6 +114,10 @@ class BulkFit:
         residual: centring and scaling of the largest singular value of the noise that remains,
             (m - outliers) x (n - outliers), against the fitted s^2 (:func:`fitted_scaling`);
             ``residual.edge(level)`` parts outliers from bulk.
+        whole: centring and scaling of the largest of all m x n values, against the s^2 fitted to all of them:
+            that of the first test. ``whole.p_value`` of the largest is the probability that pure noise has a
+            larger one; against ``entry_variance``, that of noise without what was taken out, it would be too
+            small wherever something was.
         truncated: True where the search for outliers stopped at half of the values (:func:`most_outliers`)
             and the next one lies beyond ``residual.edge(level)``, too: then there are more than
             ``outliers``, and ``entry_variance`` is too large or means nothing.
@@ -122,6 +126,7 @@ class BulkFit:
     entry_variance: float
     outliers: int
     residual: EdgeScaling
+    whole: EdgeScaling
     truncated: bool
 
 
@@ -320,9 +325,9 @@ def fit_bulk(singular_values: ArrayLike, *, m: int, n: int, level: float = TEST_
     Starting with none, outliers are counted at the fitted variance (see :func:`fitted_scaling`, which has the
     measured calibration) and taken out, and the variance is fitted anew to the (m - k) x (n - k) noise that
     remains, until the count stands. There is one or more exactly where the p-value of the largest, by
-    :func:`fitted_scaling` at the variance that is returned, is below ``level``, and ``residual.edge(level)``
-    parts them from the bulk. At most half of the values are called outliers; ``truncated`` says where that
-    stopped the search. A single column has none, whatever the p-value.
+    ``whole``, is below ``level``, and ``residual.edge(level)`` parts them from the bulk. At most half of the
+    values are called outliers; ``truncated`` says where that stopped the search. A single column has none,
+    whatever the p-value.
 
     InvalidValueError: m < n, a 1x1 matrix, wrong length, NaN, negative values, a bulk without spread (more
     than half of the values are 0, or the bulk repeats one value, as that of an orthogonal W does), a level
@@ -333,12 +338,16 @@ def fit_bulk(singular_values: ArrayLike, *, m: int, n: int, level: float = TEST_
     center, scale = fitted_sequence(m, n)
     edges = center + scale * tracy_widom_quantile(level)
     squares = values[: len(edges)] ** 2
-    k, more, most = -1, 0, most_outliers(n)
+    k, more, most, variances = -1, 0, most_outliers(n), []
     # the count cannot fall: fewer outliers mean a larger variance, hence fewer still
     while min(more, most) > k:
         k = min(more, most)
         variance = check_spread(float(entry_variance_of_noise(values[k:], m=m - k, n=n - k)))
+        variances.append(variance)
         more = max(k, leading_count(squares > variance * edges))
     check_distinct(values[k:])
-    residual = EdgeScaling(float(center[k]) * variance, float(scale[k]) * variance)
-    return BulkFit(variance, k, residual, truncated=more > k and n - k > 1)
+    whole, residual = (
+        EdgeScaling(float(center[at]) * fitted, float(scale[at]) * fitted)
+        for at, fitted in ((0, variances[0]), (k, variance))
+    )
+    return BulkFit(variance, k, residual, whole, truncated=more > k and n - k > 1)

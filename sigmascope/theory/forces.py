@@ -32,14 +32,19 @@ class Forces:
     Attributes:
         observed: sigma_k after the batch minus before.
         drift: mean of u_k^T G v_k over the batches before this one, their weight halving every ``half_life``
-            batches; for the first batch, its own. It lags behind a drift that changes faster.
+            batches; for the first one, its own. It lags behind a drift that changes faster.
         noise: u_k^T G v_k minus ``drift``.
         repulsion: eta D times the exact Laplacian of sigma_k; NaN where values coincide and it diverges.
         repulsion_as_printed: eta D times that of Lemma 6.5.
         turning: second order along the G of this batch, beyond ``repulsion``, its mean over isotropic noise:
             half of what u_k^T G v_k gains as the modes turn under G, minus ``repulsion``. NaN where the modes
             after the batch are not known, and then the remainder holds it.
-        remainder: what is left, O(|G|^3 / gap^2). Where singular values cross or nearly touch it is large.
+        remainder: what is left, O(|G|^3 / gap^2) of exact modes and spectra. Where singular values cross or
+            nearly touch it is large. Recorded ones add what they are off by: spectra in float32 1e-7 to 1e-6
+            of sigma_1, and the modes of a tracker, whose vectors lag by an angle theta, that of u_k^T G v_k,
+            about theta |G|, which is less than the rest of a step at usual rates, and more at small ones.
+
+    Where ``strength`` is NaN, repulsion, turning and remainder are NaN.
     """
 
     observed: FloatArray
@@ -59,9 +64,10 @@ def forces(
     m: int,
     turned: ArrayLike | None = None,
     earlier: ArrayLike | None = None,
+    ages: ArrayLike | None = None,
     half_life: float = HALF_LIFE,
 ) -> Forces:
-    """Decompose the change of the k largest singular values in each of t batches.
+    """Decompose the change of the k largest singular values in each of t batches, one after another.
 
     Args:
         spectra: (t + 1, n) all singular values before the first batch and after each, descending.
@@ -69,12 +75,15 @@ def forces(
         strength: (t,) eta D of each batch; NaN where it is not known, and then no repulsion is either.
         m: rows of W.
         turned: (t, k) u_k^T G v_k of each batch, u_k and v_k those after it; a row of NaN where unknown.
-        earlier: (s, k) u_k^T G v_k of the batches before, for the running mean alone.
+        earlier: (s, k) u_k^T G v_k of batches before, for the running mean alone.
+        ages: (s,) how many batches before the first of the t those were, descending; s, ..., 2, 1 unless
+            given.
         half_life: batches, of the running mean that parts drift from noise.
 
     Raises:
         InvalidValueError: NaN or infinity in spectra or updates, negative values, rows that do not descend,
-            no batch, shapes that do not fit, m < n, a half-life that is not positive.
+            no batch, shapes that do not fit, m < n, a half-life that is not positive, ages that do not
+            descend to 1 or more.
     """
     values = check_values("spectra", spectra, m)
     updates = np.asarray(projected, dtype=np.float64)
@@ -85,7 +94,8 @@ def forces(
     observed = np.diff(values[:, :k], axis=0)
     before = np.empty((0, k)) if earlier is None else check_earlier(earlier, k)
     gained = check_turned(turned, updates.shape) - updates
-    drift = past_mean(np.concatenate([before, updates]), half_life)[len(before) :]
+    since = np.concatenate([check_ages(ages, len(before)), -np.arange(len(updates), dtype=np.float64)])
+    drift = past_mean(np.concatenate([before, updates]), half_life, apart=-np.diff(since))[len(before) :]
     exact, printed = (rate[:, None] * top_laplacian(values[:-1], k=k, m=m, form=form) for form in FORMS)
     turning = gained / 2.0 - exact
     return Forces(
@@ -142,12 +152,30 @@ def check_earlier(earlier: ArrayLike, k: int) -> FloatArray:
     return before
 
 
-def past_mean(updates: FloatArray, half_life: float) -> FloatArray:
-    """Exponentially weighted mean of the rows before each row; the first row's own for the first."""
+def check_ages(ages: ArrayLike | None, count: int) -> FloatArray:
+    """``ages`` as float64, ``count``, ..., 1 where there are none; InvalidValueError unless they descend."""
+    if ages is None:
+        return np.arange(count, 0, -1, dtype=np.float64)
+    found = np.asarray(ages, dtype=np.float64)
+    if found.shape != (count,) or not (np.diff(found) < 0).all() or not (found >= 1).all():
+        raise InvalidValueError(f"ages must be {count} descending numbers >= 1, one for each row of earlier")
+    return found
+
+
+def past_mean(updates: FloatArray, half_life: float, *, apart: FloatArray | None = None) -> FloatArray:
+    """Exponentially weighted mean of the rows before each row; the first row's own for the first.
+
+    Rows are one step apart, or (rows - 1,) as many as ``apart`` says.
+    """
     decay = 0.5 ** (1.0 / half_life)
-    sums = lfilter([1.0], [1.0, -decay], updates, axis=0)
-    weights = lfilter([1.0], [1.0, -decay], np.ones(len(updates)))
-    means = sums / weights[:, None]
+    rows = np.concatenate([updates, np.ones((len(updates), 1))], axis=1)  # and their weights
+    if apart is None or (apart == 1.0).all():
+        sums = lfilter([1.0], [1.0, -decay], rows, axis=0)
+    else:
+        sums = rows.copy()
+        for row, kept in enumerate((decay**apart).tolist(), start=1):
+            sums[row] += kept * sums[row - 1]
+    means = sums[:, :-1] / sums[:, -1:]
     return np.concatenate([updates[:1], means[:-1]])
 
 

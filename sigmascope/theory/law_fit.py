@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigmascope.errors import InvalidValueError, NumericalError
-from sigmascope.theory.edge import BulkFit, check_spectrum, fit_bulk, fitted_scaling
+from sigmascope.theory.edge import BulkFit, check_spectrum, fit_bulk
 from sigmascope.theory.laws.law import FloatArray, as_floats, check_positive
 from sigmascope.theory.laws.marchenko_pastur import MarchenkoPastur
 from sigmascope.theory.noise import diffusion_as_printed
@@ -34,7 +34,8 @@ class LawFit:
         tw_center: Ma's finite-size centring for a fitted variance, times the entry variance.
         tw_scale: Ma's finite-size scaling for a fitted variance, times the entry variance.
         edge: 95 % quantile of the largest singular value of the noise; the values beyond it are the outliers.
-        p_value: probability that m x n pure noise has a larger top singular value than seen.
+        p_value: probability that m x n pure noise has a larger top singular value than seen, by the first
+            test, whose variance is fitted to all values.
         outliers: number of singular values beyond the edge, by sequential top-down testing at 5 %; at most
             half of them (:func:`~sigmascope.theory.edge.fit_bulk` tells where that stopped the search).
         ks: Kolmogorov distance of the bulk (outliers left out) from the fitted Marchenko-Pastur law.
@@ -97,7 +98,7 @@ def fit_laws(
         tw_center=bulk.residual.center,
         tw_scale=bulk.residual.scale,
         edge=edge,
-        p_value=float(fitted_scaling(m, n, entry_variance=bulk.entry_variance).p_value(values[0])),
+        p_value=float(bulk.whole.p_value(values[0])),
         outliers=bulk.outliers,
         ks=bulk_distance(values[bulk.outliers :], bulk, m=m, n=n),
         printed_shape=(m - n + 3) / 4,

@@ -54,6 +54,42 @@ def test_forces_explain_what_training_did(client: Client, trained: Run) -> None:
     assert 1.5 < np.median(ratio) < 2.5
 
 
+def test_forces_of_some_batches_are_those_of_all(client: Client) -> None:
+    """Looked at every fourth batch, the noise every tenth, beside the same training looked at whole."""
+    spec = {**SMALL, "batches": 80, "nesterov": True, "noise_every": 1}
+    whole, some = (
+        client.wait(client.submit({**spec, **change}).id, timeout=90)
+        for change in ({}, {"modes_every": 4, "noise_every": 10})
+    )
+    all_of, few = (client.forces(run.id, "hidden.0") for run in (whole, some))
+    rows = np.arange(0, 80, 4)
+    assert few.steps == (rows + 1).tolist()
+    for name in ("observed", "turning", "remainder"):
+        seen, every = (np.array(getattr(one, name), dtype=float) for one in (few, all_of))
+        np.testing.assert_allclose(seen, every[rows], atol=0.2 * np.abs(every).max())
+    projected = np.array(all_of.drift) + np.array(all_of.noise)
+    weights = 0.5 ** (np.arange(rows[10], 0, -4) / all_of.half_life)
+    np.testing.assert_allclose(few.drift[10], weights @ projected[rows[:10]] / weights.sum(), rtol=1e-3)
+    # D stands until it is measured again
+    ratio = np.array(few.repulsion, dtype=float) / np.array(all_of.repulsion, dtype=float)[rows]
+    np.testing.assert_allclose(ratio[::5], 1.0, rtol=1e-3)
+    assert (np.abs(np.log(ratio)) < 1.5).all()
+    # of the same step, with Nesterov's share of the gradient on both sides of the quotient
+    assert 0.3 < np.mean(np.array(client.forces(whole.id, "head").anisotropy, dtype=float)) < 3.0
+
+
+def test_forces_are_thinned_on_the_grid_of_the_metrics(client: Client, trained: Run) -> None:
+    def steps(**window: int) -> list[int]:
+        path = f"/runs/{trained.id}/layers/head/forces"
+        return list(client._json("GET", path, params=window)["steps"])
+
+    assert steps(every=40) == [1, 40, 80, 120, 160]
+    assert steps(every=40, after=90) == [120, 160]
+    assert steps(every=50, first=7) == [7, 57, 107, 157]
+    assert steps(last=0) == []
+    assert steps(first=161) == []
+
+
 def test_metrics_follow_the_steps(client: Client, trained: Run) -> None:
     metrics = client.spectrum_metrics(trained.id, "hidden.0")
     _, values = client.spectra(trained.id, "hidden.0")

@@ -156,6 +156,21 @@ def test_earlier_updates_reach_the_drift() -> None:
         np.testing.assert_allclose(getattr(late, name), getattr(whole, name)[2:], rtol=1e-12)
 
 
+def test_a_half_life_is_of_batches_however_many_were_looked_at() -> None:
+    updates = np.random.default_rng(0).standard_normal((30, 2))
+    apart = np.random.default_rng(1).integers(1, 6, size=29).astype(float)
+    at = np.concatenate([[0.0], np.cumsum(apart)])
+    found = past_mean(updates, 5.0, apart=apart)
+    for row in (1, 12, 29):
+        weights = 0.5 ** ((at[row] - at[:row]) / 5.0)
+        np.testing.assert_allclose(found[row], weights @ updates[:row] / weights.sum(), rtol=1e-12)
+    spectra, few, _ = walk(0.01)
+    strength = np.full(len(few) - 2, 0.01)
+    late = forces(spectra[2:], few[2:], strength, m=M, earlier=few[:2], ages=[9, 4])
+    weights = 0.5 ** (np.array([9, 4]) / 20.0)
+    np.testing.assert_allclose(late.drift[0], weights @ few[:2] / weights.sum(), rtol=1e-12)
+
+
 def test_where_values_coincide_repulsion_is_unknown() -> None:
     seen = forces([[2.0, 2.0, 1.0], [2.1, 2.0, 1.0]], [[0.1, 0.0]], [0.01], m=5)
     assert np.isnan(seen.repulsion).all()
@@ -165,6 +180,8 @@ def test_where_values_coincide_repulsion_is_unknown() -> None:
 
 
 BAD = [
+    ({"earlier": [[0.1], [0.1]], "ages": [1, 2]}, "ages must be 2 descending numbers"),
+    ({"earlier": [[0.1]], "ages": [0]}, "ages must be 1 descending"),
     ({"earlier": [[np.nan]]}, "earlier"),
     ({"earlier": [[0.1, 0.2]]}, "earlier"),
     ({"spectra": [[1.0, 2.0], [1.0, 2.1]]}, "descend"),

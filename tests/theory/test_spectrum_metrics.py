@@ -270,14 +270,14 @@ class TestInvariances:
     def test_transposition(self, name: str) -> None:
         W = matrix(name)
         turned = spectrum_metrics(svdvals(W.T), m=W.shape[0], n=W.shape[1])
-        equal(turned, metrics_of(name), rel=1e-9, but=self.rounding(name))
+        equal(turned, metrics_of(name), rel=1e-9)
 
     def test_rotation(self, name: str) -> None:
         W = matrix(name)
         rng = np.random.default_rng(9)
         left, right = (np.linalg.qr(rng.standard_normal((size, size)))[0] for size in W.shape)
         turned = spectrum_metrics(svdvals(left @ W @ right), m=W.shape[0], n=W.shape[1])
-        equal(turned, metrics_of(name), rel=1e-9, but=self.rounding(name))
+        equal(turned, metrics_of(name), rel=1e-9)
 
     @pytest.mark.parametrize("power", [-500, -3, 480])
     def test_scale(self, name: str, power: int) -> None:
@@ -296,10 +296,32 @@ class TestInvariances:
             if found["alpha"] is not None:
                 assert scaled[log_norm] == pytest.approx(found[log_norm] + found["alpha"] * shift, rel=1e-9)
 
-    @staticmethod
-    def rounding(name: str) -> tuple[str, ...]:
-        """The values of a deficient W below its rank are rounding, and so is all that looks at them."""
-        return ("condition_number", *BULK, *TAIL) if name == "deficient" else ()
+
+class TestRounding:
+    """What a method cannot tell from 0 is in no metric that looks at the smallest values."""
+
+    def test_low_rank_has_no_condition_and_no_tail_of_rounding(self) -> None:
+        rng = np.random.default_rng(1)
+        W = rng.standard_normal((60, 3)) @ rng.standard_normal((3, 50))
+        exact = np.concatenate([svdvals(W)[:3], np.zeros(47)])
+        by_gram = np.sqrt(np.maximum(np.linalg.eigvalsh(W.T @ W), 0.0))
+        for values, bound in ((svdvals(W), 0.0), (exact, 0.0), (by_gram, 1e-5)):
+            found = spectrum_metrics(values, m=60, n=50, error_bound=bound)
+            assert found.hard_rank == 3
+            assert [getattr(found, name) for name in ("condition_number", *TAIL)] == [None] * 6
+
+    def test_a_tail_is_of_what_is_known(self) -> None:
+        values = np.concatenate([np.geomspace(10.0, 1.0, 20), np.geomspace(1e-3, 1e-6, 20)])
+        found = as_dict(spectrum_metrics(values, m=50, n=40, error_bound=1e-2))
+        alone = as_dict(spectrum_metrics(values[:20], m=30, n=20))
+        assert {name: found[name] for name in TAIL} == {name: alone[name] for name in TAIL}
+
+    @pytest.mark.parametrize(("bound", "known"), [(0.0, True), (0.05, True), (0.11, False), (2.0, False)])
+    def test_a_condition_number_is_known_to_a_tenth(self, bound: float, known: bool) -> None:
+        found = spectrum_metrics([5.0, 2.0, 1.0], m=4, n=3, error_bound=bound)
+        assert found.condition_number == (5.0 if known else None)
+        series = metrics_over_time([[5.0, 2.0, 1.0]] * 2, m=4, n=3, error_bound=[bound, 0.0])
+        assert series["condition_number"].tolist() == [5.0 if known else None, 5.0]
 
 
 class TestOverTime:

@@ -139,7 +139,7 @@
     read(step) {
       if (this.held?.problem) return this.held.problem;
       if (!this.table?.steps.length && !this.held?.settled) return "Fetching what moved the singular values.";
-      const row = this.table.index.get(step);
+      const row = this.rowAt(step);
       if (row === undefined) return step === 0 ? "Step 0: before the first batch nothing has moved." : `What batch ${step} moved is not recorded.`;
       const of = this.view === "sum" ? (part) => this.sums[part][row] : (part) => this.table.columns[part][row][this.mode];
       const sigma = `σ${app.numbers.subscript(this.mode + 1)}`;
@@ -147,8 +147,17 @@
         `drift has moved ${sigma} by ${signed(of("drift"))}, noise ${signed(of("noise"))}, ` +
         `repulsion ${signed(of("repulsion"))} (as printed ${signed(of("repulsion_as_printed"))})` +
         `${this.readTurning(of("turning"), row)}, the remainder ${signed(of("remainder"))}; together ${signed(of("observed"))}`;
-      const when = this.view === "sum" ? `At step ${step}` : `In batch ${step}`;
+      const when = this.view === "sum" ? `At step ${this.table.steps[row]}` : `In batch ${step}`;
       return `${when} ${parts}.${this.readAnisotropy(row)}${this.readGaps(row)}${this.readStride()}`;
+    }
+
+    /* Of single batches their own row; sums stand from one batch that was looked at to the next. */
+    rowAt(step) {
+      const { index, steps } = this.table;
+      if (this.view !== "sum" || index.has(step)) return index.get(step);
+      const after = steps.findIndex((one) => one > step);
+      const row = (after < 0 ? steps.length : after) - 1;
+      return row < 0 ? undefined : row;
     }
 
     /* Where per-sample gradients were not measured, nothing is said. */
@@ -164,12 +173,15 @@
       return seen.some((values) => known(values[this.mode])) ? `, turning ${signed(moved)}` : "";
     }
 
-    /* Where values coincide, repulsion has no number. */
+    /* Sums are of the batches that were looked at; where values coincide, repulsion has no number. */
     readGaps(row) {
       if (this.view !== "sum") return "";
-      const rows = (this.table.columns.repulsion ?? []).slice(0, row + 1);
+      const seen = row + 1;
+      const missing = this.table.steps[row] - seen;
+      const rows = (this.table.columns.repulsion ?? []).slice(0, seen);
       const count = rows.filter((values) => !known(values[this.mode])).length;
-      return count ? ` Repulsion and remainder are not known in ${count} of ${row + 1} batches.` : "";
+      const unknown = count ? ` Repulsion, turning and remainder are not known in ${count} of ${seen} batches.` : "";
+      return missing ? ` These are sums of ${seen} batches; the ${missing} others were not looked at.${unknown}` : unknown;
     }
 
     readStride() {
@@ -185,7 +197,7 @@
 
     /* What the sentence reads, for tests. */
     get parts() {
-      const row = this.table?.index.get(this.step);
+      const row = this.table ? this.rowAt(this.step) : undefined;
       if (row === undefined) return null;
       return Object.fromEntries(PARTS.map((part) => [part, this.sums[part][row]]));
     }

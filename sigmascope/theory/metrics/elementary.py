@@ -18,6 +18,8 @@ from sigmascope.theory.laws.law import FloatArray, check_shape
 
 Series = np.ma.MaskedArray[tuple[int, ...], np.dtype[np.float64]]
 
+# error bounds that the smallest value must have for the condition number to be known to a tenth
+KNOWN = 10.0
 # values handled at once: the temporaries stay in the cache, and memory that of the spectra
 BLOCK = 100_000
 
@@ -31,19 +33,23 @@ class Spectra:
         ratio: (t, n) sigma_k / sigma_1.
         logs: (t, n) natural logarithm of ``ratio``, 0 where it is 0: p log p vanishes there.
         counted: (t, n) values beyond rounding, those that the hard rank counts.
+        invertible: (t,) whether the smallest is counted, and known to a tenth.
     """
 
     values: FloatArray
     ratio: FloatArray
     logs: FloatArray
     counted: NDArray[np.bool_]
+    invertible: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, values: FloatArray, *, tolerance: FloatArray) -> Spectra:
+    def of(cls, values: FloatArray, *, tolerance: FloatArray, error_bound: FloatArray) -> Spectra:
         """From descending ``values`` (t, n), unchecked, those up to ``tolerance`` (t,) taken for rounding."""
+        counted = values > tolerance[:, None]
+        invertible = counted[:, -1] & (values[:, -1] >= KNOWN * error_bound)
         ratio = values / values[:, :1]
         logs = np.log(np.where(ratio > 0, ratio, 1.0))
-        return cls(values, ratio, logs, values > tolerance[:, None])
+        return cls(values, ratio, logs, counted, invertible)
 
     def with_unit(self, amount: FloatArray) -> FloatArray:
         """``amount`` (t,) times sigma_1; 0 for an all-zero spectrum."""
@@ -88,22 +94,24 @@ def spans(spectra: Spectra) -> dict[str, FloatArray]:
     """How far the largest value lies from the median and from the smallest."""
     values, n = spectra.values, spectra.values.shape[1]
     median = (values[:, (n - 1) // 2] + values[:, n // 2]) / 2.0
-    return {"spread": values[:, 0] - median, "condition_number": 1.0 / spectra.ratio[:, -1]}
+    condition = np.where(spectra.invertible, 1.0 / spectra.ratio[:, -1], np.nan)
+    return {"spread": values[:, 0] - median, "condition_number": condition}
 
 
-def elementary(values: FloatArray, *, tolerance: FloatArray) -> dict[str, Series]:
+def elementary(values: FloatArray, *, tolerance: FloatArray, error_bound: ArrayLike) -> dict[str, Series]:
     """Every metric of this file for descending ``values`` (t, n), unchecked; masked where undefined."""
+    bound = np.broadcast_to(np.asarray(error_bound, dtype=np.float64), tolerance.shape)
     rows = max(BLOCK // values.shape[1], 1)
-    starts = range(0, max(len(values), 1), rows)
-    blocks = [of_block(values[at : at + rows], tolerance[at : at + rows]) for at in starts]
+    pieces = [slice(at, at + rows) for at in range(0, max(len(values), 1), rows)]
+    blocks = [of_block(values[one], tolerance[one], bound[one]) for one in pieces]
     return {name: masked(np.concatenate([block[name] for block in blocks])) for name in blocks[0]}
 
 
-def of_block(values: FloatArray, tolerance: FloatArray) -> dict[str, FloatArray]:
+def of_block(values: FloatArray, tolerance: FloatArray, error_bound: FloatArray) -> dict[str, FloatArray]:
     """The same of a few rows; not finite where undefined."""
     # 0 / 0 of an all-zero spectrum, log of 0, 1 / 0 of a singular W
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        spectra = Spectra.of(values, tolerance=tolerance)
+        spectra = Spectra.of(values, tolerance=tolerance, error_bound=error_bound)
         return norms(spectra) | entropies(spectra) | spans(spectra)
 
 
@@ -163,8 +171,8 @@ def metrics_over_time(
 
     There is no NaN and no infinity: where a metric is undefined the entry is masked, which ``.tolist()``
     turns into None. Undefined are, for an all-zero spectrum, all but the norms (0), the spread and the hard
-    rank (0); the condition number of a singular W; the normalised entropy of one column; the matrix entropy
-    at a hard rank below 2. Definitions: ``METRICS``.
+    rank (0); the condition number where the smallest value is rounding, or below ten of its bounds; the
+    normalised entropy of one column; the matrix entropy at a hard rank below 2. Definitions: ``METRICS``.
 
     InvalidValueError: m < n, rows of another length than n, NaN, infinity, negative values, a bad bound.
 
@@ -173,4 +181,5 @@ def metrics_over_time(
     """
     array = np.asarray(spectra)
     values = check_spectra(array, m, n)
-    return elementary(values, tolerance=rounding(values[:, 0], error_bound, m=m, dtype=array.dtype))
+    tolerance = rounding(values[:, 0], error_bound, m=m, dtype=array.dtype)
+    return elementary(values, tolerance=tolerance, error_bound=error_bound)

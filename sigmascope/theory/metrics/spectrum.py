@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sigmascope.errors import InvalidValueError
-from sigmascope.theory.edge import check_spectrum, fit_bulk, fitted_scaling
+from sigmascope.theory.edge import check_spectrum, fit_bulk
 from sigmascope.theory.law_fit import bulk_distance
 from sigmascope.theory.laws.law import FloatArray
 from sigmascope.theory.metrics.elementary import elementary, rounding
@@ -41,7 +41,8 @@ class SpectrumMetrics:
         matrix_entropy: -sum p ln p / ln R with p = sigma^2 / sum sigma^2 over the R = ``hard_rank`` largest
             values, in [0, 1] (Martin and Mahoney 2021); None for R < 2.
         spread: sigma_1 - median of sigma (Lemma 6.18, Fig. 5).
-        condition_number: sigma_1 / sigma_n; None where it is infinite.
+        condition_number: sigma_1 / sigma_n; None where sigma_n is not known to a tenth: within rounding, as
+            the hard rank has it, or below ten of its error bounds.
         mp_soft_rank: lambda_+ / lambda_1 with the Marchenko-Pastur edge lambda_+ = s^2 (sqrt m + sqrt n)^2,
             s^2 fitted to the bulk (Martin and Mahoney 2021); about 1 for noise, and a little above when the
             top value happens to lie below the edge.
@@ -50,8 +51,8 @@ class SpectrumMetrics:
         outliers: number of values beyond the Tracy-Widom edge at 5 %, at most half of n
             (:func:`~sigmascope.theory.edge.fit_bulk`; Johnstone 2001, Ma 2012).
         outlier_mass: their share of sum sigma_k^2.
-        tw_p_value: probability that m x n noise has a larger top value (the same, by
-            :func:`~sigmascope.theory.edge.fitted_scaling`). These five are None for n = 1, where
+        tw_p_value: probability that m x n noise has a larger top value (the same, by the first of its tests).
+            These five are None for n = 1, where
             ``hard_rank`` < n / 2, since the bulk is rounding then, and where the bulk repeats one value.
         alpha: exponent of the power law p(lambda) ~ lambda^-alpha beyond the lambda_min that
             :func:`~sigmascope.theory.tails.choose_lower` finds, by the distance of the authors' code
@@ -60,8 +61,8 @@ class SpectrumMetrics:
         alpha_error: its standard error, (alpha - 1) / sqrt(tail_points).
         tail_points: number of lambda_k from lambda_min on.
         weighted_alpha: alpha log10 lambda_1 (Martin, Peng and Mahoney 2021).
-        log_alpha_norm: log10 sum lambda_k^alpha (the same). These five are None where fewer than 5 values
-            are positive, or the largest 5 of them coincide.
+        log_alpha_norm: log10 sum lambda_k^alpha (the same). These five are of the ``hard_rank`` largest
+            values, the others being rounding; None where these are fewer than 5, or the largest 5 coincide.
     """
 
     spectral_norm: float
@@ -98,7 +99,7 @@ def spectrum_metrics(
 ) -> SpectrumMetrics:
     """Every metric of the n singular values of W (m x n, m >= n), in any order.
 
-    ``error_bound``, absolute, keeps the hard rank from counting what cannot be told from 0.
+    ``error_bound``, absolute, keeps what cannot be told from 0 out of the hard rank and of what builds on it.
     InvalidValueError: m < n, another number of values than n, NaN, infinity, negative values, values whose
     squares overflow, a bound that is negative or not finite.
 
@@ -109,7 +110,7 @@ def spectrum_metrics(
     array = np.asarray(singular_values)
     values = check_spectrum(array, m, n)
     tolerance = rounding(values[:1], error_bound, m=m, dtype=array.dtype)
-    plain = elementary(values[None, :], tolerance=tolerance)
+    plain = elementary(values[None, :], tolerance=tolerance, error_bound=error_bound)
     # free of the scale, so that squares of tiny values do not vanish
     ratio = values / (values[0] or 1.0)
     found: dict[str, Any] = {name: series.tolist()[0] for name, series in plain.items()}
@@ -117,7 +118,7 @@ def spectrum_metrics(
     # of one column the only value is all that the variance is fitted to
     noisy = n >= 2 and 2 * found["hard_rank"] >= n
     bulk = of_bulk(ratio, m=m, n=n) if noisy else dict.fromkeys(BULK)
-    return SpectrumMetrics(**found, **bulk, **of_tail(ratio, float(values[0])))
+    return SpectrumMetrics(**found, **bulk, **of_tail(ratio[: found["hard_rank"]], float(values[0])))
 
 
 def of_bulk(ratio: FloatArray, *, m: int, n: int) -> dict[str, Any]:
@@ -127,18 +128,17 @@ def of_bulk(ratio: FloatArray, *, m: int, n: int) -> dict[str, Any]:
     except InvalidValueError:  # the bulk has no spread, as that of an orthogonal W
         return dict.fromkeys(BULK)
     squares = ratio**2
-    scaling = fitted_scaling(m, n, entry_variance=bulk.entry_variance)
     return {
         "mp_soft_rank": bulk.entry_variance * (math.sqrt(m) + math.sqrt(n)) ** 2 / float(squares[0]),
         "mp_distance": bulk_distance(ratio[bulk.outliers :], bulk, m=m, n=n),
         "outliers": bulk.outliers,
         "outlier_mass": float(squares[: bulk.outliers].sum() / squares.sum()),
-        "tw_p_value": float(scaling.p_value(ratio[0])),
+        "tw_p_value": float(bulk.whole.p_value(ratio[0])),
     }
 
 
 def of_tail(ratio: FloatArray, top: float) -> dict[str, Any]:
-    """The metrics named in ``TAIL`` of the descending values in units of ``top``; None without a tail."""
+    """The metrics named in ``TAIL`` of values beyond rounding, in units of ``top``; None without a tail."""
     positive = ratio[ratio**2 > 0]
     if positive.size < MIN_POINTS:
         return dict.fromkeys(TAIL)
