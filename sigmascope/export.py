@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from sigmascope.client import Client
 from sigmascope.ensemble_export import export_ensemble
-from sigmascope.errors import InvalidValueError
+from sigmascope.errors import InvalidValueError, NotFoundError
 from sigmascope.schemas import ExportFormat, Run, TrainSpec
 
 # where jobs keep what they found that record no spectra
@@ -58,8 +60,12 @@ def _npz(client: Client, run: Run, layers: list[str], path: Path) -> None:
         for predictor in _predictors(run):
             arrays[f"{name}/{predictor}"] = _trajectory(client, run_id, name, predictor, steps)
         laws = client.laws(run_id, name)
-        for quantity, values in {"steps": laws.steps, **laws.fits}.items():
-            arrays[f"{name}/laws/{quantity}"] = np.array(values, dtype=float)
+        found = {"laws": {"steps": laws.steps, **laws.fits}, "noise": _of(client.noise(run_id, name))}
+        with suppress(NotFoundError):  # no tracker of modes
+            found["forces"] = _of(client.forces(run_id, name))
+        for what, columns in found.items():
+            for quantity, values in columns.items():
+                arrays[f"{name}/{what}/{quantity}"] = np.array(values, dtype=float)
     arrays["run"] = np.array(run.model_dump_json())
     metrics = client.metrics(run_id)
     arrays["metrics/steps"] = np.array(metrics.steps)
@@ -67,6 +73,11 @@ def _npz(client: Client, run: Run, layers: list[str], path: Path) -> None:
         arrays[f"metrics/{name}"] = np.array(values, dtype=float)
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def _of(answer: BaseModel) -> dict[str, Any]:
+    """The columns of an answer, null for NaN."""
+    return {name: values for name, values in answer.model_dump().items() if isinstance(values, list)}
 
 
 def _parquet(client: Client, run: Run, layers: list[str], path: Path) -> None:

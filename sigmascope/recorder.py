@@ -57,6 +57,10 @@ class Recorder:
     and gradients and changes neither; it draws no random number. Training is the same, bit for bit, with
     and without it. ``close``, or leaving it as a context manager, removes its hooks.
 
+    Predictors, and the modes that forces are made of, know the weights by the optimizer's steps alone. What
+    else changes them (clamping, a norm that is kept, weights loaded in mid-run) is in the spectra, and parts
+    the predictions from them; ``reanchor_every`` takes it up.
+
     ``adaptive`` spectra lie between two decompositions, so their records reach the sink up to ``lag`` batches
     later, in order. ``flush``, ``close`` and a look at the records of a :class:`~sigmascope.sinks.MemorySink`
     bring those that wait.
@@ -168,7 +172,8 @@ class Recorder:
         optimizer, of weights that are computed from parameters (weight normalisation, pruning), and of
         weights in half precision, whose sum with G is rounded by more than G itself, it is W after minus W
         before, and predictors wait for ``record`` or the next batch. A layer without a gradient does not
-        move, and neither do its predictors.
+        move, and neither do its predictors. Gradients are to be as the step takes them: call it after
+        clipping, and after ``GradScaler.unscale_``.
 
         Args:
             optimizer: the one that is about to step.

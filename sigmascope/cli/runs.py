@@ -127,7 +127,7 @@ def export(
     ] = None,
     server: Server = DEFAULT_SERVER,
 ) -> None:
-    """Write what a run has recorded: npz holds all of it, parquet and csv the values and predictions."""
+    """Write what a run has recorded: parquet and csv values and predictions; npz laws, noise, forces too."""
     from sigmascope.export import export as write  # pyarrow is slow to import
 
     path = out or Path(f"{run_id}.{form}")

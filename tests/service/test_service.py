@@ -265,6 +265,9 @@ class TestCommandLine:
             np.testing.assert_array_equal(archive["head/steps"], steps)
             assert archive["hidden.0/subspace"].shape == (41, 8)
             assert archive["head/laws/outliers"].shape == (41,)
+            assert archive["head/forces/noise"].shape == archive["head/forces/anisotropy"].shape == (40, 8)
+            assert (archive["head/noise/diffusion"] > 0).all()
+            np.testing.assert_array_equal(archive["head/noise/steps"], steps[1:])
             assert Run.model_validate_json(str(archive["run"])).id == finished.id
         run("export", finished.id, "-f", "parquet", "-o", str(tmp_path / "a.parquet"))
         table = pq.read_table(tmp_path / "a.parquet", filters=[("layer", "=", "head"), ("step", "=", 7)])
