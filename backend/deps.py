@@ -15,9 +15,10 @@ from backend.storage import results, runs
 from backend.storage.results import Window
 from backend.storage.session import reading
 from backend.storage.tables import RunRow
-from sigmascope.errors import NotFoundError
+from sigmascope.errors import InvalidValueError, NotFoundError
 from sigmascope.records import LayerShape
 
+PREFIX = "/api/v1"  # of every route
 LARGEST_STEP = 2**31 - 1  # what an INTEGER column holds
 
 
@@ -37,6 +38,18 @@ def get_queue(request: Request) -> Queue:
     """The app's queue."""
     queue: Queue = request.app.state.queue
     return queue
+
+
+def only_known_parameters(request: Request) -> None:
+    """422 for a query parameter that the route has not: it would be ignored, and another answer given."""
+    if not request.query_params:
+        return
+    described = request.app.openapi()["paths"].get(PREFIX + request.scope["route"].path_format, {})
+    parameters = described.get(request.method.lower(), {}).get("parameters", [])
+    known = sorted(one["name"] for one in parameters if one["in"] == "query")
+    for name in request.query_params:
+        if name not in known:
+            raise InvalidValueError(f"{name}: unknown parameter; this route has {', '.join(known) or 'none'}")
 
 
 EngineDep = Annotated[Engine, Depends(get_engine)]

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 import uvicorn
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.exceptions import HTTPException
 
 from backend import problems
+from backend.deps import PREFIX, only_known_parameters
 from backend.queue import Queue
 from backend.reaper import reap_until
 from backend.routes import (
@@ -32,7 +33,6 @@ from backend.routes import (
 from backend.settings import Settings
 from backend.storage.session import migrate, open_engine
 
-PREFIX = "/api/v1"
 NOUNS = (
     runs,
     spectra,
@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.engine = open_engine(settings.database)
     app.state.queue = Queue(settings)
     for noun in NOUNS:
-        app.include_router(noun.router, prefix=PREFIX)
+        app.include_router(noun.router, prefix=PREFIX, dependencies=[Depends(only_known_parameters)])
     app.include_router(_guard())
     problems.install(app)
     return app

@@ -37,6 +37,9 @@ from sigmascope.trackers import Trackers
 from sigmascope.unfinished import Unfinished, unfinished_layer
 from sigmascope.watched import Watched
 
+# of a state
+_ENTRIES = ("batches", "learning_rate", "trackers", "spectra", "records", "recorded")
+
 
 class Recorder:
     """Records the weight matrices of a model while it trains.
@@ -274,7 +277,7 @@ class Recorder:
             InvalidValueError: it had other layers, other predictors, other settings of theirs, or another
                 method, or is no such state.
         """
-        lacking = sorted(self.state_dict().keys() - state.keys())
+        lacking = [name for name in _ENTRIES if name not in state]
         if lacking:
             raise InvalidValueError(f"the state lacks {lacking[0]!r}: it was not saved by state_dict()")
         self._spectra.load_state_dict(state["spectra"])

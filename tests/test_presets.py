@@ -141,6 +141,8 @@ def test_the_quick_version_of_every_preset_finishes_without_a_download(
     quick = preset_of(name).quick
     spec = quick.runs()[-1] if isinstance(quick, SweepSpec) else quick
     assert isinstance(spec, TrainSpec)
+    share = min(1.0, 40 / spec.batches)  # of its batches, as one is like the other
+    spec = spec.model_copy(update={"batches": round(share * spec.batches)})
     assert (preset_kind(name), spec.dataset in BUILT_IN) == (quick.kind, True)
     engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('db') / 'runs.db'}")
     migrate(engine)
@@ -162,4 +164,4 @@ def test_the_quick_version_of_every_preset_finishes_without_a_download(
     # 40 s is what a sweep may take on two quiet cores, and a worker takes 6 s to begin each of its runs
     runs_in_all = len(quick.runs()) if isinstance(quick, SweepSpec) else 1
     assert runs_in_all * 6 < 30
-    assert runs_in_all * (time.monotonic() - started) < 40
+    assert runs_in_all * (time.monotonic() - started) / share < 40

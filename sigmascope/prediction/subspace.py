@@ -337,7 +337,10 @@ def _take_values(trackers: Sequence[Subspace], products: Sequence[torch.Tensor])
 
 
 def _unsettled(trackers: Sequence[Subspace], ritz: Ritz) -> list[Subspace]:
-    """Those of ``trackers`` that need another half step, by a sample of their residuals; see the class."""
+    """Those of ``trackers`` that need another half step, by a sample of their residuals; see the class.
+
+    The residuals also tell how many values each vouches for.
+    """
     k, tolerance = trackers[0].k, trackers[0].tolerance
     squares, Z = ritz[0][:, None] ** 2, ritz[1]
     units = [_unit(tracker._ritz.item(0)) for tracker in trackers]

@@ -270,6 +270,14 @@ def test_system_reports_a_database_that_is_down(api: TestClient, tmp_path: Path)
     assert "\n" not in database["detail"]
 
 
+@pytest.mark.parametrize("query", ["noise=anisotropic", "origin=3&Origin=4", "origin=3&methods=sde"])
+def test_an_unknown_parameter_is_not_ignored(api: TestClient, recorded: str, query: str) -> None:
+    answer = api.get(f"{API}/runs/{recorded}/layers/hidden.0/forecast?{query}")
+    assert answer.status_code == 422
+    assert "unknown parameter; this route has horizon, method, origin, seed" in answer.json()["detail"]
+    assert api.get(f"{API}/presets?x=1").json()["detail"] == "x: unknown parameter; this route has none"
+
+
 def test_every_route_is_documented(api: TestClient) -> None:
     for path, methods in api.get("/openapi.json").json()["paths"].items():
         for method, operation in methods.items():
