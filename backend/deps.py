@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
+from fastapi.dependencies.models import Dependant
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,6 @@ from backend.storage.tables import RunRow
 from sigmascope.errors import InvalidValueError, NotFoundError
 from sigmascope.records import LayerShape
 
-PREFIX = "/api/v1"  # of every route
 LARGEST_STEP = 2**31 - 1  # what an INTEGER column holds
 
 
@@ -44,12 +44,16 @@ def only_known_parameters(request: Request) -> None:
     """422 for a query parameter that the route has not: it would be ignored, and another answer given."""
     if not request.query_params:
         return
-    described = request.app.openapi()["paths"].get(PREFIX + request.scope["route"].path_format, {})
-    parameters = described.get(request.method.lower(), {}).get("parameters", [])
-    known = sorted(one["name"] for one in parameters if one["in"] == "query")
+    known = sorted(query_names(request.scope["route"].dependant))
     for name in request.query_params:
         if name not in known:
             raise InvalidValueError(f"{name}: unknown parameter; this route has {', '.join(known) or 'none'}")
+
+
+def query_names(dependant: Dependant) -> set[str]:
+    """Of the query parameters of a route, and of all that it depends on."""
+    own = {one.alias for one in dependant.query_params}
+    return own.union(*(query_names(one) for one in dependant.dependencies))
 
 
 EngineDep = Annotated[Engine, Depends(get_engine)]

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.exceptions import HTTPException
 
 from backend import problems
-from backend.deps import PREFIX, only_known_parameters
+from backend.deps import only_known_parameters
 from backend.queue import Queue
 from backend.reaper import reap_until
 from backend.routes import (
@@ -33,6 +33,7 @@ from backend.routes import (
 from backend.settings import Settings
 from backend.storage.session import migrate, open_engine
 
+PREFIX = "/api/v1"
 NOUNS = (
     runs,
     spectra,
