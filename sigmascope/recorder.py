@@ -280,8 +280,9 @@ class Recorder:
         lacking = [name for name in _ENTRIES if name not in state]
         if lacking:
             raise InvalidValueError(f"the state lacks {lacking[0]!r}: it was not saved by state_dict()")
-        self._spectra.load_state_dict(state["spectra"])
+        self._spectra.check_state(state["spectra"])
         self._trackers.load_state_dict(state["trackers"])
+        self._spectra.load_state_dict(state["spectra"])
         self._writer.load_state_dict(state["records"])
         self._batches, self._learning_rate = state["batches"], state["learning_rate"]
         self._recorded = state["recorded"]

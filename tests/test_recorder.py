@@ -283,6 +283,7 @@ def test_bad_calls() -> None:
     other = Recorder(nn.Linear(3, 2), MemorySink(), sample_count=SAMPLES)
     with pytest.raises(InvalidValueError, match=r"the state is of layers hidden\.0, .*, these are linear"):
         other.load_state_dict(recorder.state_dict())
+    other.record(0)  # nothing of it was taken over
 
 
 def test_nan_at_the_start_names_its_layer() -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from backend.settings import Settings
 from backend.storage.forecasts import ScoreRecord, planned, write_scores
 from backend.storage.histories import history
-from backend.storage.runs import Claim
+from backend.storage.runs import Claim, replan
 from sigmascope.schemas import ForecastScore, ForecastSpec, RunStatus
 from sigmascope.theory.forecasting import EQUATIONS, History, Score, rolling_evaluation
 from worker.database_sink import DatabaseSink
@@ -33,8 +33,9 @@ def run(engine: Engine, held: Claim, settings: Settings, spec: ForecastSpec) -> 
         store=write_scores,
         weigh=lambda _: SCORES_WEIGH,
     )
-    with engine.connect() as connection:
+    with engine.begin() as connection:
         plan = planned(spec, connection)
+        replan(connection, held, total_steps=len(plan))  # the run may have gone on since it was queued
     done = 0
     for layer, of_layer in groupby(plan, key=itemgetter(0)):
         with engine.connect() as connection:

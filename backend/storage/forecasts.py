@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from backend.storage import results
-from backend.storage.histories import noise_strength
+from backend.storage.histories import noise_strength, spec_of
 from backend.storage.results import Window
 from backend.storage.tables import ForecastRow, RunRow
 from sigmascope.errors import InvalidValueError
@@ -34,9 +34,9 @@ def planned(spec: ForecastSpec, connection: Connection) -> list[tuple[LayerShape
             asked for finds what it needs in none of the layers.
     """
     layers = _layers(spec, connection)
-    _require_steps(spec, connection)
+    recorded = _require_steps(spec, connection)
     asked = spec.methods or FORECASTERS
-    lacking = {layer.name: _lacking(spec, layer.name, connection) for layer in layers}
+    lacking = {layer.name: _lacking(spec, layer.name, connection, recorded=recorded) for layer in layers}
     for method in spec.methods or ():
         if all(method in missing for missing in lacking.values()):
             raise InvalidValueError(f"methods: {lacking[layers[0].name][method]}")
@@ -67,8 +67,11 @@ def _layers(spec: ForecastSpec, connection: Connection) -> list[LayerShape]:
     return [one for one in layers if spec.layers is None or one.name in spec.layers]
 
 
-def _require_steps(spec: ForecastSpec, connection: Connection) -> None:
-    """InvalidValueError where the first origin is too early, or the run too short, as it is or will be."""
+def _require_steps(spec: ForecastSpec, connection: Connection) -> bool:
+    """Whether the first origin is recorded already.
+
+    InvalidValueError where it is too early, or the run too short, as it is or will be.
+    """
     if spec.first_origin < FEWEST:
         raise InvalidValueError(
             f"first_origin must be at least {FEWEST}, got {spec.first_origin}: a forecast needs a past"
@@ -82,22 +85,31 @@ def _require_steps(spec: ForecastSpec, connection: Connection) -> None:
             f"run {spec.run} ends at step {last}, and no origin from first_origin {spec.first_origin} on has "
             f"an outcome horizon {spec.horizon} steps later; choose both so that their sum is at most {last}"
         )
+    return recorded >= spec.first_origin
 
 
-def _lacking(spec: ForecastSpec, layer: str, connection: Connection) -> dict[Forecaster, str]:
-    """The methods that cannot speak of a layer at the first origin, and why."""
-    window = Window(last=spec.first_origin)
+def _lacking(
+    spec: ForecastSpec, layer: str, connection: Connection, *, recorded: bool
+) -> dict[Forecaster, str]:
+    """The methods that cannot speak of a layer at the first origin, and why.
+
+    Of a run that is not as far as that, those that it was not asked to record for.
+    """
+    window, asked = Window(last=spec.first_origin), spec_of(connection, spec.run)
     until = f"layer {layer} of run {spec.run} has none up to step {spec.first_origin}"
+    if recorded:
+        noise = bool(noise_strength(connection, spec.run, layer, window))
+        modes = len(results.mode_updates(connection, spec.run, layer, window).noise_variance.steps) > 0
+    else:
+        noise, modes = asked.noise_every > 0, asked.noise_every > 0 and asked.modes_every > 0
     found: dict[Forecaster, str] = {}
     for method in FORECASTERS:
         equation = EQUATIONS.get(method)
         if equation is None:
             continue
-        if not noise_strength(connection, spec.run, layer, window):
+        if not noise:
             found[method] = f"{method!r} needs the gradient noise (noise_every), and {until}"
-        elif equation.noise == "anisotropic" and not len(
-            results.mode_updates(connection, spec.run, layer, window).noise_variance.steps
-        ):
+        elif equation.noise == "anisotropic" and not modes:
             found[method] = f"{method!r} needs the noise along the modes (modes_every), and {until}"
     return found
 

@@ -97,6 +97,12 @@ def get(session: Session, run_id: str) -> RunRow | None:
     return session.get(RunRow, run_id)
 
 
+def replan(connection: Connection, held: Claim, *, total_steps: int) -> None:
+    """How far the run has to go, where that is known better once it has begun."""
+    mine = (RunRow.id == held.run_id, RunRow.attempt == held.attempt)
+    connection.execute(update(RunRow).where(*mine).values(total_steps=total_steps))
+
+
 def newest(
     session: Session, *, limit: int, status: str | None = None, kind: str | None = None
 ) -> Sequence[RunRow]:

@@ -6,8 +6,11 @@ import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from itertools import count
 from typing import Any
 
+import numpy as np
 import torch
 
 from sigmascope.errors import InvalidValueError
@@ -24,6 +27,8 @@ _FIRST_RATE, _RATE_WITHOUT = 2.0, 20.0
 _GROWTH, _MEMORY = 1.5, 3
 # the distance is judged by runs of so many neighbours, a cache line, and by so many numbers at least
 _RUN, _FEWEST = 16, 2**14
+_FEW_ROWS = 4  # of fewer, all is looked at
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 # or, where memory holds nothing but rows in one piece, by so many of them
 _ROWS = 32
 # share of the time below which the share of the distance tells of a jump
@@ -309,10 +314,10 @@ def _interpolated(
     for row, step in enumerate(between):
         if step.top is not None:
             tracked.setdefault((step.start, len(step.top)), {})[row] = step.top
-    for (start, count), tops in tracked.items():
+    for (start, length), tops in tracked.items():
         off = [found for anchor, found in ends if anchor.start == start and len(found)]
         if off:
-            rows, k = list(tops), min(count, *map(len, off))
+            rows, k = list(tops), min(length, *map(len, off))
             then = torch.stack(list(tops.values()))[:, :k]
             values[rows, :k] = then + torch.lerp(off[0][:k], off[-1][:k], along[rows])
     return values.clamp_(min=0.0).sort(dim=1, descending=True).values
@@ -354,20 +359,40 @@ def _distance(sample: torch.Tensor, norm: float, anchor: _Anchor, *, apart: floa
 
 
 def _sampled(matrix: torch.Tensor) -> torch.Tensor:
-    """``_RUN`` neighbours of each row as stored, one row's further left than the last one's; a view.
+    """Runs of ``_RUN`` neighbours as stored, a view: some of every row, and of every column; or all.
 
-    So that no row goes unseen, nor a column: few of either can be all that moves. More of a row where there
-    would be less than ``_FEWEST`` numbers; all of a small matrix.
+    Few of either can be all that moves.
     """
     stored = matrix if matrix.is_contiguous() else matrix.T
     rows, columns = stored.shape
     if not stored.is_contiguous():
         return stored[:: max(1, rows // _ROWS)]
-    step = (columns - _RUN) // -(-_FEWEST // (_RUN * rows))
-    if step <= _RUN:
-        return stored
-    runs = (stored.numel() - _RUN) // step + 1
-    return stored.as_strided((runs, _RUN), (step, 1))
+    step = _run_every(rows, columns)
+    return (
+        stored if step is None else stored.as_strided(((stored.numel() - _RUN) // step + 1, _RUN), (step, 1))
+    )
+
+
+@lru_cache(maxsize=1024)
+def _run_every(rows: int, columns: int) -> int | None:
+    """How far apart runs begin, so that each row and column has some; None where that would be all.
+
+    By the golden ratio of a row, which spreads their beginnings over the columns, or a part of it.
+    """
+    size = rows * columns
+    for parts in count(max(1, math.ceil(_FEWEST / _RUN * _GOLDEN * columns / size))):
+        step = int(_GOLDEN * columns / parts)
+        if rows < _FEW_ROWS or step <= _RUN or step > columns - _RUN:
+            return None
+        begins = np.arange(0, size - _RUN + 1, step)[: _RUN * columns] % columns
+        seen = np.zeros(columns + _RUN, dtype=np.int64)
+        np.add.at(seen, begins, 1)
+        np.add.at(seen, begins + _RUN, -1)
+        runs = seen.cumsum()
+        runs[:_RUN] += runs[columns:]  # of those that go on in the next row
+        if runs[:columns].all():
+            return step
+    return None
 
 
 def _as_state(one: _Anchor | _Waiting | None) -> dict[str, Any] | None:

@@ -205,16 +205,15 @@ def _held(module: nn.Module, attribute: str) -> torch.Tensor | None:
 
 
 def _parametrized(module: nn.Module, attribute: str) -> torch.Tensor:
-    """The tensor behind the weight, or what is computed of several as it is when nothing is trained."""
-    behind = getattr(module.parametrizations, attribute)
-    tensors = list(behind.parameters())
-    if len(tensors) == 1:
-        original: torch.Tensor = tensors[0]
+    """The one parameter behind the weight, or what is computed of several, as in evaluation."""
+    behind: parametrize.ParametrizationList = getattr(module.parametrizations, attribute)
+    original, parameters = getattr(behind, "original", None), list(behind.parameters())
+    if isinstance(original, nn.Parameter) and len(parameters) == 1 and original.ndim > 1:
         return original
     modes = [(one, one.training) for one in behind.modules()]
     try:
         behind.eval()  # neither a normalisation advances, nor is chance asked
-        computed: torch.Tensor = getattr(module, attribute)
+        computed: torch.Tensor = behind()  # past the cache of torch.nn.utils.parametrize
     finally:
         for one, training in modes:
             one.training = training

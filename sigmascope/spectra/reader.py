@@ -81,11 +81,15 @@ class SpectraReader:
         Raises:
             InvalidValueError: it had another method.
         """
+        self.check_state(state)
+        self._adaptive.load_state_dict(state["adaptive"])
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """InvalidValueError where it is of another method."""
         if state["method"] != self._method:
             raise InvalidValueError(
                 f"the state is of spectra by {state['method']!r}, this by {self._method!r}: choose the same"
             )
-        self._adaptive.load_state_dict(state["adaptive"])
 
 
 def _estimated(weights: Mapping[str, torch.Tensor], *, step: int) -> dict[str, Spectrum]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -143,6 +144,16 @@ def test_a_job_that_cannot_be_is_refused(
     job = {"kind": "forecast", "run": trained.id, "horizon": 20, "first_origin": 60}
     with pytest.raises(InvalidValueError, match=message):
         client.submit({**job, **change})
+
+
+def test_a_run_that_goes_on_is_scored_by_what_it_will_have(client: Client) -> None:
+    long = client.submit({**SMALL, "batches": 120, "noise_every": 40, "name": "goes on"})
+    while not client.run(long.id).step:
+        time.sleep(0.05)
+    job = {"kind": "forecast", "run": long.id, "horizon": 20, "first_origin": 90, "layers": ["head"]}
+    queued = client.submit({**job, "methods": ["linear", "sde_anisotropic"]})
+    done = client.wait(queued.id, timeout=90)
+    assert (done.status, done.total_steps) == (RunStatus.finished, 2), done.error
 
 
 def test_methods_are_scored_where_their_records_are(client: Client) -> None:

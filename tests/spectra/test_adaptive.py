@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.spectra import AdaptiveSpectra, SpectraReader, Spectrum
 from sigmascope.spectra.adaptive import due
-from sigmascope.spectra.adaptive_layer import BINS
+from sigmascope.spectra.adaptive_layer import BINS, _sampled
 
 Spectra = dict[int, dict[str, Spectrum]]
 
@@ -357,7 +357,9 @@ def test_motion_of_a_few_rows_is_seen() -> None:
 
 
 @pytest.mark.parametrize("across", [False, True])
-@pytest.mark.parametrize(("shape", "moving"), [((512, 128), 9), ((3000, 64), 40), ((64, 700), 3)])
+@pytest.mark.parametrize(
+    ("shape", "moving"), [((512, 128), 9), ((3000, 64), 40), ((64, 700), 3), ((9, 4096), 2)]
+)
 def test_a_few_rows_or_columns_that_turn_and_keep_their_norm_are_seen(
     shape: tuple[int, int], moving: int, across: bool
 ) -> None:
@@ -376,6 +378,19 @@ def test_a_few_rows_or_columns_that_turn_and_keep_their_norm_are_seen(
     assert max(off) < 0.6
     bounds = [one.error_bound / float(one.values[0] / BINS) for one in found.values()]
     assert max(np.array(off) / np.array(bounds)) < 6
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(1024, 1024), (1024, 784), (10, 4096), (32, 3072), (100, 16000), (256, 20000), (5000, 64), (200, 17),
+     (3, 5), (2, 7000), (65, 33), (768, 256)],
+)  # fmt: skip
+def test_every_row_and_column_is_looked_at(shape: tuple[int, int]) -> None:
+    W = torch.zeros(shape)
+    _sampled(W).fill_(1.0)
+    assert (W.sum(0) > 0).all()
+    assert (W.sum(1) > 0).all()
+    assert W.mean() < 0.05 or W.numel() < 2**19
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-22, 1.0, 1e22, 1e30])

@@ -119,6 +119,48 @@ def test_an_adapter_is_part_of_the_weight_and_is_not_advanced() -> None:
     torch.testing.assert_close(seen * torch.linalg.matrix_norm(raw + 1, 2), raw + 1, rtol=0.05, atol=0.05)
 
 
+class Turned(nn.Module):
+    """A frozen base, kept as a buffer, under a trained rotation; or a vector that makes a circulant."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.rotation = nn.Parameter(torch.eye(size))
+
+    def forward(self, W: torch.Tensor) -> torch.Tensor:
+        return self.rotation @ W
+
+
+class Circulant(nn.Module):
+    """Rows of one vector, each a step further."""
+
+    def forward(self, first: torch.Tensor) -> torch.Tensor:
+        return torch.stack([first.roll(row) for row in range(len(first))])
+
+    def right_inverse(self, W: torch.Tensor) -> torch.Tensor:
+        return W[0]
+
+
+def test_a_parameter_that_is_not_the_weight_is_not_taken_for_it() -> None:
+    layer = nn.Linear(6, 5)
+    base = layer.weight.detach().clone()
+    del layer.weight
+    layer.register_buffer("weight", base)
+    parametrize.register_parametrization(layer, "weight", Turned(5), unsafe=True)
+    torch.testing.assert_close(weight_matrices(layer)["linear"].tensor(), base)
+    round_ = nn.Linear(6, 6)
+    parametrize.register_parametrization(round_, "weight", Circulant(), unsafe=True)
+    torch.testing.assert_close(weight_matrices(round_)["linear"].tensor(), round_.weight.detach())
+
+
+def test_the_cache_of_parametrizations_is_left_alone() -> None:
+    layer = weight_norm(nn.Linear(6, 5))
+    with parametrize.cached():
+        before = weight_matrices(layer)["linear"].tensor()
+        assert layer.weight.requires_grad
+        layer.parametrizations.weight.original0.data *= 2.0
+        torch.testing.assert_close(weight_matrices(layer)["linear"].tensor(), 2 * before)
+
+
 def test_a_layer_that_changes_or_vanishes_is_named() -> None:
     model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
     matrices = weight_matrices(model)
