@@ -225,7 +225,9 @@ class Subspace:
         """Float32 on the CPU, descending: the k values, and those after them that their residuals vouch for.
 
         None is above the true one. Beyond k, where no half step is made for their sake, they lag behind, and
-        catch up by jumps: the first that is off by more than ``_VOUCHED`` of sigma_1 ends the list.
+        catch up by jumps: the first that its residual says is off by more than ``_VOUCHED`` of sigma_1 ends
+        the list. A small residual tells that there is a value of W so near, not that it is the one of that
+        number: in layers of some twenty values one in thirty was on the next.
         """
         return self._values(self._vouched)
 
