@@ -141,7 +141,7 @@ def test_the_quick_version_of_every_preset_finishes_without_a_download(
     quick = preset_of(name).quick
     spec = quick.runs()[-1] if isinstance(quick, SweepSpec) else quick
     assert isinstance(spec, TrainSpec)
-    share = min(1.0, 40 / spec.batches)  # of its batches, as one is like the other
+    share = min(1.0, 25 / spec.batches)  # of its batches, as one is like the other
     spec = spec.model_copy(update={"batches": round(share * spec.batches)})
     assert (preset_kind(name), spec.dataset in BUILT_IN) == (quick.kind, True)
     engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('db') / 'runs.db'}")
