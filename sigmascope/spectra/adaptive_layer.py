@@ -6,16 +6,14 @@ import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
-from itertools import count
 from typing import Any
 
-import numpy as np
 import torch
 
 from sigmascope.errors import InvalidValueError
 from sigmascope.spectra.exact import Spectrum, check_finite
 from sigmascope.spectra.orientation import tall
+from sigmascope.spectra.sample import sampled
 
 # of the histogram's bins: the usual tolerance, and how many bins span 0 to sigma_max
 TOLERANCE, BINS = 0.05, 64
@@ -25,12 +23,6 @@ LAG, _FIRST_LAG, _LAG_GROWTH = 128, 16, 4
 _FIRST_RATE, _RATE_WITHOUT = 2.0, 20.0
 # how much farther than before W may go at most; decompositions that the next way is judged by
 _GROWTH, _MEMORY = 1.5, 3
-# the distance is judged by runs of so many neighbours, a cache line, and by so many numbers at least
-_RUN, _FEWEST = 16, 2**14
-_FEW_ROWS = 4  # of fewer, all is looked at
-_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
-# or, where memory holds nothing but rows in one piece, by so many of them
-_ROWS = 32
 # share of the time below which the share of the distance tells of a jump
 _JUMP = 0.125
 # rounding of a decomposition, relative to sigma_max: no error seen is taken to be smaller
@@ -110,7 +102,7 @@ class AdaptiveLayer:
             raise InvalidValueError(
                 f"the weight changed its shape from {tuple(self._shape)} to {tuple(matrix.shape)}: start anew"
             )
-        sample, last = _sampled(matrix), self._last
+        sample, last = sampled(matrix), self._last
         if last is None:
             return matrix, sample[:0], sample[:0]
         before = last.sample.dtype, last.sample.device
@@ -239,7 +231,7 @@ class AdaptiveLayer:
             method=exact.method,
             top=top,
             start=start,
-            sample=_sampled(tall(weight)).clone(),
+            sample=sampled(tall(weight)).clone(),
             norm=self._norm,
         )
 
@@ -356,43 +348,6 @@ def _distance(sample: torch.Tensor, norm: float, anchor: _Anchor, *, apart: floa
         apart = float(torch.dist(sample.double(), anchor.sample.double()))
     seen = abs(norm - anchor.norm)
     return max(math.sqrt(entries / sample.numel()) * apart, seen if math.isfinite(seen) else 0.0)
-
-
-def _sampled(matrix: torch.Tensor) -> torch.Tensor:
-    """Runs of ``_RUN`` neighbours as stored, a view: some of every row, and of every column; or all.
-
-    Few of either can be all that moves.
-    """
-    stored = matrix if matrix.is_contiguous() else matrix.T
-    rows, columns = stored.shape
-    if not stored.is_contiguous():
-        return stored[:: max(1, rows // _ROWS)]
-    step = _run_every(rows, columns)
-    return (
-        stored if step is None else stored.as_strided(((stored.numel() - _RUN) // step + 1, _RUN), (step, 1))
-    )
-
-
-@lru_cache(maxsize=1024)
-def _run_every(rows: int, columns: int) -> int | None:
-    """How far apart runs begin, so that each row and column has some; None where that would be all.
-
-    By the golden ratio of a row, which spreads their beginnings over the columns, or a part of it.
-    """
-    size = rows * columns
-    for parts in count(max(1, math.ceil(_FEWEST / _RUN * _GOLDEN * columns / size))):
-        step = int(_GOLDEN * columns / parts)
-        if rows < _FEW_ROWS or step <= _RUN or step > columns - _RUN:
-            return None
-        begins = np.arange(0, size - _RUN + 1, step)[: _RUN * columns] % columns
-        seen = np.zeros(columns + _RUN, dtype=np.int64)
-        np.add.at(seen, begins, 1)
-        np.add.at(seen, begins + _RUN, -1)
-        runs = seen.cumsum()
-        runs[:_RUN] += runs[columns:]  # of those that go on in the next row
-        if runs[:columns].all():
-            return step
-    return None
 
 
 def _as_state(one: _Anchor | _Waiting | None) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -148,8 +147,7 @@ def test_a_job_that_cannot_be_is_refused(
 
 def test_a_run_that_goes_on_is_scored_by_what_it_will_have(client: Client) -> None:
     long = client.submit({**SMALL, "batches": 120, "noise_every": 40, "name": "goes on"})
-    while not client.run(long.id).step:
-        time.sleep(0.05)
+    next(run for run in client.follow(long.id, every=0.05) if run.step or run.status.final)
     job = {"kind": "forecast", "run": long.id, "horizon": 20, "first_origin": 90, "layers": ["head"]}
     queued = client.submit({**job, "methods": ["linear", "sde_anisotropic"]})
     done = client.wait(queued.id, timeout=90)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from sigmascope.errors import InvalidValueError, NumericalError
 from sigmascope.spectra import AdaptiveSpectra, SpectraReader, Spectrum
 from sigmascope.spectra.adaptive import due
-from sigmascope.spectra.adaptive_layer import BINS, _sampled
+from sigmascope.spectra.adaptive_layer import BINS
+from sigmascope.spectra.sample import sampled
 
 Spectra = dict[int, dict[str, Spectrum]]
 
@@ -387,7 +388,7 @@ def test_a_few_rows_or_columns_that_turn_and_keep_their_norm_are_seen(
 )  # fmt: skip
 def test_every_row_and_column_is_looked_at(shape: tuple[int, int]) -> None:
     W = torch.zeros(shape)
-    _sampled(W).fill_(1.0)
+    sampled(W).fill_(1.0)
     assert (W.sum(0) > 0).all()
     assert (W.sum(1) > 0).all()
     assert W.mean() < 0.05 or W.numel() < 2**19
