@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -147,9 +149,15 @@ def test_counts_of_a_poisson_law() -> None:
     assert fig3.count_p_value(0, 20.0) < 1e-7
 
 
+@cache
+def fitted_tails() -> dict[str, Any]:
+    """Figure 3's numbers with one layer: fits take seconds."""
+    return fig3.numbers([made.fig3("fig3-mlp-quick", "hidden.1", outliers=14)], None)
+
+
 def tails_of(**changes: Any) -> dict[str, Any]:
-    """Figure 3's numbers with one layer, its fits or printed law changed."""
-    found = fig3.numbers([made.fig3("fig3-mlp-quick", "hidden.1", outliers=14)], None)
+    """Those with the fits or the printed law changed."""
+    found = deepcopy(fitted_tails())
     (one,) = found["runs"][0]["layers"].values()
     for key, value in changes.items():
         part = one["printed"] if key in one["printed"] else one["fits"] if key in one["fits"] else one

@@ -151,7 +151,13 @@ def recorded(engine: Engine, run_id: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-@pytest.mark.parametrize("fields", TRAINED.values(), ids=TRAINED)
+@pytest.mark.parametrize(
+    ("database_url", "fields"),
+    # what is trained and where it is stored have nothing to do with each other: not every pair is tried
+    list(zip(("sqlite", "postgresql", "sqlite"), TRAINED.values(), strict=True)),
+    indirect=["database_url"],
+    ids=TRAINED,
+)
 def test_a_resumed_run_is_bit_identical_to_an_undisturbed_one(
     fields: dict[str, Any], engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,12 +37,12 @@ def test_it_follows_the_matrix(m: int, n: int) -> None:
 
 @pytest.mark.usefixtures("whole_steps")
 def test_weak_order_is_one() -> None:
-    """The bias of E log det W^T W halves with dt; the slope's own error is 0.2."""
+    """The bias of E log det W^T W halves with dt; the slope's own error is 0.3."""
     W = start(6, 3)
-    expected = np.log(by_matrix(W, paths=800_000, seed=1)).sum(axis=1).mean()
+    expected = np.log(by_matrix(W, paths=400_000, seed=1)).sum(axis=1).mean()
     counts = np.array([2, 4, 8])
     biases = [
-        np.log(by_values(W, paths=200_000, seed=4, steps=count)).sum(axis=1).mean() / expected - 1
+        np.log(by_values(W, paths=100_000, seed=4, steps=count)).sum(axis=1).mean() / expected - 1
         for count in counts
     ]
     slope = -np.polyfit(np.log(counts), np.log(np.abs(biases)), 1)[0]
@@ -193,15 +193,15 @@ def test_without_noise_a_force_shrinks_every_value_alike() -> None:
 
 def test_a_narrow_start_is_widened_in_short_parts() -> None:
     walk = eigenvalue_sde(
-        np.linspace(1e-6, 2e-6, 50), m=80, **RATES, steps=1, dt=100.0, paths=2, rng=np.random.default_rng(0)
+        np.linspace(1e-6, 2e-6, 30), m=60, **RATES, steps=1, dt=100.0, paths=2, rng=np.random.default_rng(0)
     )
-    expected = np.sqrt(2 * 0.1 * 0.5 * 100.0) * (np.sqrt(80) + np.sqrt(50))
-    assert last(walk)[:, 0] == pytest.approx([expected, expected], rel=0.1)
+    expected = np.sqrt(2 * 0.1 * 0.5 * 100.0) * (np.sqrt(60) + np.sqrt(30))
+    assert last(walk)[:, 0] == pytest.approx([expected, expected], rel=0.12)
 
 
 def test_a_step_that_crosses_levels_for_ever_is_refused() -> None:
     walk = eigenvalue_sde(
-        np.linspace(1.0, 2.0, 10), m=20, **RATES, restoring_rate=1.0, steps=2, dt=1e9, paths=2,
+        np.linspace(1.0, 2.0, 4), m=8, **RATES, restoring_rate=1.0, steps=2, dt=1e9, paths=1,
         rng=np.random.default_rng(0),
     )  # fmt: skip
     with pytest.raises(InvalidValueError, match=r"dt=1000000000\.0 crosses levels.*smaller dt"):
