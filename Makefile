@@ -30,7 +30,7 @@ check: $(VENV)/test
 	$(BIN)/lint-imports
 
 bench: $(VENV)/test $(VENV)/browser
-	@for name in laws sde claims spectra tracker training forecast foreseeable storage player; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
+	@for name in laws sde claims spectra tracker training forecast storage player; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
 
 $(VENV)/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sigmascope needs Python 3.11 or newer, this is " + sys.version)'

@@ -2,45 +2,53 @@
 
 Nine runs of 800 batches: MLPs, ViTs and GPTs, plain SGD at a constant rate, on the data sets that need no
 download and, where SIGMASCOPE_DATA_DIR is set, on CIFAR-10 and Shakespeare too. Of each run up to six weight
-matrices with at least 64 singular values. One forecaster with one setting for all; nothing is tuned per run.
+matrices with at least 64 singular values. One setting for all; nothing is tuned per run.
 
-    best_forecast_skill_vs_persistence   1 - MAE / MAE(persistence) of ``damped_trend``, over the layers of a
-                                         run, mean over runs
-    best_forecast_mae_vs_linear          its MAE over that of ``linear``, the same way
-    forecast_coverage_90                 share of outcomes inside its 90 % band, mean over runs
-    skill_RUN, coverage_RUN              the same for each run
+Of forecasters that see the past of the values alone, ``damped_trend`` is the best, judged at every origin.
+The best of all is ``continued_training``, which has the network, the data and five times the computing of
+what it foresees; it is judged at every 100th origin.
+
+    best_forecast_skill_vs_persistence   1 - MAE / MAE(persistence) of ``continued_training``, over the layers
+                                         of a run
+    best_forecast_mae_vs_linear          its MAE over that of ``linear`` at the same origins, the same way
+    forecast_coverage_90                 share of outcomes inside its 90 % band
+    trend_skill_vs_persistence           the same three of ``damped_trend``
+    trend_mae_vs_linear
+    trend_coverage_90
     sde_skill_vs_persistence             of the paper's equation, every 25th origin
     sde_as_printed_skill_vs_persistence  the same with the repulsion as printed
-    hindsight_skill                      what limits it: skill of the best fixed mix of fifteen trends, its
-                                         weights fitted to each run's own outcomes afterwards, mean over runs
-    hindsight_skill_RUN                  the same for each run; what cannot be foreseen at all is measured by
-                                         benchmarks.foreseeable
+    hindsight_skill                      what limits trends: skill of the best fixed mix of fifteen, its
+                                         weights fitted to each run's own outcomes afterwards
     unforeseeable_share                  the MAE of a random walk with the variance of changes over 25
                                          batches, drift taken out, over that of persistence
+
+Means over runs; with ``_RUN`` behind its name, a figure of one run.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from benchmarks.report import Report, parse_args
-from sigmascope.schemas import TrainSpec
+from sigmascope.schemas import ForecastSpec, TrainSpec
 from sigmascope.theory.forecasting import History, Score, rolling_evaluation
 from sigmascope.theory.forecasting.trends import OFFSET, Clock, foreseen
 from worker.building import Data, build_model
+from worker.continued import continued
+from worker.continued_scores import judge
 from worker.datasets.catalogue import OFFLINE, load
 from worker.datasets.files import DataFiles
-from worker.datasets.sampling import batch_indices
-from worker.evaluation import loss_of
-from worker.optimisation import make_optimizer
+from worker.training import Unwatched, train
 
 BATCHES, HORIZON, FIRST, K, LAYERS, SMALLEST = 800, 100, 200, 8, 6, 64
+CONTINUE_EVERY = 100
 CLOCKS: tuple[Clock, ...] = (lambda t: t, lambda t: np.sqrt(t + OFFSET), lambda t: np.log(t + OFFSET))
 VIT = {"kind": "vit", "width": 128, "patch": 7}
 GPT = {"kind": "gpt", "width": 128, "layers": 2, "context": 64}
@@ -65,25 +73,37 @@ RUNS: dict[str, dict[str, object]] = {
 }  # fmt: skip
 
 
+class Spectra(Unwatched):
+    """Keeps the true spectra of each layer after every batch."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.weights = followed(model)
+        self.spectra: dict[str, list[np.ndarray]] = {name: [] for name in self.weights}
+
+    def record(self, step: int, metrics: Mapping[str, float]) -> None:
+        """As they are now."""
+        for name, weight in self.weights.items():
+            self.spectra[name].append(exact_values(weight.detach()))
+
+
 def histories(spec: TrainSpec, files: DataFiles) -> dict[str, History]:
-    """Train and keep the true spectra of each layer after every batch."""
-    data = load(spec.dataset, files, context=getattr(spec.model, "context", 1))
+    """Train, and the spectra of each layer."""
+    data = data_of(spec, files)
     model = build_model(spec, data)
-    optimizer = make_optimizer(spec, model)
-    weights = followed(model)
-    spectra: dict[str, list[np.ndarray]] = {name: [] for name in weights}
-    for step in range(BATCHES + 1):
-        if step:
-            train(spec, data, model, optimizer, step=step, seed=spec.seed)
-        for name, weight in weights.items():
-            spectra[name].append(exact_values(weight.detach()))
+    seen = Spectra(model)
+    train(spec, model, data, watcher=seen, stop=lambda: False)
     return {
         name: History.of(
-            np.array(values)[:, :K], m=max(weights[name].shape), spectra=np.array(values),
-            strength=strength(np.array(values), max(weights[name].shape)),
+            np.array(values)[:, :K], m=max(seen.weights[name].shape), spectra=np.array(values),
+            strength=strength(np.array(values), max(seen.weights[name].shape)),
         )
-        for name, values in spectra.items()
+        for name, values in seen.spectra.items()
     }  # fmt: skip
+
+
+def data_of(spec: TrainSpec, files: DataFiles) -> Data:
+    """What a run trains on."""
+    return load(spec.dataset, files, context=getattr(spec.model, "context", 1))
 
 
 def followed(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -97,17 +117,6 @@ def followed(model: nn.Module) -> dict[str, torch.Tensor]:
         and "positions" not in name
     }
     return dict(list(found.items())[:LAYERS])
-
-
-def train(
-    spec: TrainSpec, data: Data, model: nn.Module, optimizer: torch.optim.Optimizer, *, step: int, seed: int
-) -> None:
-    """One batch, which ``step`` and ``seed`` choose."""
-    chosen = batch_indices(data.sample_count, batch_size=spec.batch_size, step=step, seed=seed)
-    x, y = data.batch(chosen)
-    optimizer.zero_grad()
-    torch.autograd.backward(loss_of(model(x), y))
-    optimizer.step()
 
 
 def exact_values(weight: torch.Tensor) -> np.ndarray:
@@ -124,10 +133,19 @@ def strength(values: np.ndarray, m: int) -> np.ndarray:
     return np.maximum(growth, 0.0) / (2 * m * values.shape[1])
 
 
-def pooled(scores: list[Score]) -> tuple[float, float]:
-    """Sums of absolute errors, of the forecaster and of persistence."""
-    ours, idle = zip(*(score.absolute_errors for score in scores), strict=True)
-    return sum(ours), sum(idle)
+def mae(scores: list[Score]) -> float:
+    """Sum of absolute errors over layers, origins and values."""
+    return sum(score.absolute_errors[0] for score in scores)
+
+
+def skill(scores: list[Score]) -> float:
+    """Over that of persistence."""
+    return 1.0 - mae(scores) / sum(score.absolute_errors[1] for score in scores)
+
+
+def coverage(scores: list[Score]) -> float:
+    """Of the 90 % band, mean over layers."""
+    return float(np.mean([score.coverage_90 for score in scores]))
 
 
 def unforeseeable(past: dict[str, History]) -> float:
@@ -173,46 +191,67 @@ def specifications() -> Iterator[tuple[str, TrainSpec, DataFiles]]:
     folder = os.environ.get("SIGMASCOPE_DATA_DIR")
     files = DataFiles(data_dir=Path(folder) if folder else None)
     for name, fields in RUNS.items():
-        spec = TrainSpec.model_validate({"batches": BATCHES, **fields})
+        spec = TrainSpec.model_validate({"batches": BATCHES, "evaluate_every": BATCHES, **fields})
         if folder or spec.dataset in OFFLINE:
             yield name, spec, files
 
 
+def by_the_past(past: dict[str, History], method: str, **settings: Any) -> list[Score]:
+    """Of each layer."""
+    return [
+        rolling_evaluation(one, method=method, horizon=HORIZON, first_origin=FIRST, **settings)
+        for one in past.values()
+    ]
+
+
+def by_training_on(spec: TrainSpec, files: DataFiles, past: dict[str, History]) -> list[Score]:
+    """Of each layer, by ``continued_training``."""
+    job = ForecastSpec.model_validate(
+        {"run": "0" * 10, "horizon": HORIZON, "first_origin": FIRST, "continue_every": CONTINUE_EVERY}
+    )
+    origins = np.arange(FIRST, BATCHES + 1 - HORIZON, CONTINUE_EVERY)
+    data = data_of(spec, files)
+    found = continued(
+        spec, build_model(spec, data), data, origins=origins.tolist(), horizon=HORIZON,
+        members=job.members, seed=job.seed,
+    )  # fmt: skip
+    assert found is not None  # nobody cancels it
+    layers = {name: name.removesuffix(".weight") for name in past}
+    return [
+        judge(one, origins, found.now[layers[name]], found.ahead[layers[name]], job)
+        for name, one in past.items()
+    ]
+
+
 def measure(report: Report) -> None:
     """Print the figures of the module's docstring."""
-    skills, ratios, coverages, afterwards, limits = [], [], [], [], []
-    equations: dict[str, list[float]] = {"sde": [], "sde_as_printed": []}
+    means: dict[str, list[float]] = {}
+
+    def emit(run: str, **figures: float) -> None:
+        for name, value in figures.items():
+            report.emit(f"{name}_{run}", value, "1")
+            means.setdefault(name, []).append(value)
+
     for name, spec, files in specifications():
         past = histories(spec, files)
-        common = {"horizon": HORIZON, "first_origin": FIRST}
-        best = [rolling_evaluation(one, method="damped_trend", **common) for one in past.values()]
-        line = [rolling_evaluation(one, method="linear", **common) for one in past.values()]
-        ours, idle = pooled(best)
-        skills.append(1 - ours / idle)
-        ratios.append(ours / pooled(line)[0])
-        coverages.append(float(np.mean([score.coverage_90 for score in best])))
-        afterwards.append(hindsight(past))
-        limits.append(unforeseeable(past))
-        report.emit(f"skill_{name}", skills[-1], "1")
-        report.emit(f"coverage_{name}", coverages[-1], "1")
-        report.emit(f"hindsight_skill_{name}", afterwards[-1], "1")
-        for method, found in equations.items():
-            by_sde = [
-                rolling_evaluation(
-                    one, method=method, every=25, rng=np.random.default_rng(0), paths=50, **common
-                )
-                for one in past.values()
-            ]
-            total, still = pooled(by_sde)
-            found.append(1 - total / still)
-    report.emit("best_forecast_skill_vs_persistence", float(np.mean(skills)), "1")
-    report.emit("best_forecast_mae_vs_linear", float(np.mean(ratios)), "1")
-    report.emit("forecast_coverage_90", float(np.mean(coverages)), "1")
-    report.emit("hindsight_skill", float(np.mean(afterwards)), "1")
-    report.emit("unforeseeable_share", float(np.mean(limits)), "1")
-    for method, found in equations.items():
-        report.emit(f"{method}_skill_vs_persistence", float(np.mean(found)), "1")
-    report.emit("runs", len(skills), "1")
+        best, trend = by_training_on(spec, files, past), by_the_past(past, "damped_trend")
+        emit(
+            name,
+            best_forecast_skill_vs_persistence=skill(best),
+            best_forecast_mae_vs_linear=mae(best) / mae(by_the_past(past, "linear", every=CONTINUE_EVERY)),
+            forecast_coverage_90=coverage(best),
+            trend_skill_vs_persistence=skill(trend),
+            trend_mae_vs_linear=mae(trend) / mae(by_the_past(past, "linear")),
+            trend_coverage_90=coverage(trend),
+            hindsight_skill=hindsight(past),
+            unforeseeable_share=unforeseeable(past),
+        )
+        for method in ("sde", "sde_as_printed"):
+            by_sde = by_the_past(past, method, every=25, rng=np.random.default_rng(0), paths=50)
+            emit(name, **{f"{method}_skill_vs_persistence": skill(by_sde)})
+    for figure, values in means.items():
+        report.emit(figure, float(np.mean(values)), "1")
+    report.emit("runs", len(means["hindsight_skill"]), "1")
 
 
 if __name__ == "__main__":

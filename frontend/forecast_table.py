@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from dash import html
 
 from frontend.numbers import UNKNOWN, significant
-from sigmascope.schemas import Forecaster, ForecastScore
+from sigmascope.schemas import CONTINUED, ForecastScore, Scored
 
 
 class Method(NamedTuple):
@@ -21,7 +20,7 @@ class Method(NamedTuple):
     about: str
 
 
-METHODS: dict[Forecaster, Method] = {
+METHODS: dict[Scored, Method] = {
     "persistence": Method("persistence", "the value stays: the baseline"),
     "linear": Method("linear", "a least-squares line goes on"),
     "damped_trend": Method("damped trend", "a trend that fades"),
@@ -29,6 +28,7 @@ METHODS: dict[Forecaster, Method] = {
     "sde_as_printed": Method("SDE, as printed", "the paper's repulsion"),
     "sde_anisotropic": Method("SDE, anisotropic", "the noise of each mode"),
     "sde_anisotropic_as_printed": Method("SDE, anisotropic, as printed", "both"),
+    "continued_training": Method("continued training", "with other batches"),
 }
 # a 90 % band is off when it holds fewer or more of the truths than this
 GOOD_90 = (0.85, 0.95)
@@ -75,15 +75,23 @@ def mean_skill(scores: Sequence[ForecastScore]) -> float | None:
 
 def by_method(scores: Sequence[ForecastScore]) -> dict[str, list[ForecastScore]]:
     """Scores of each method, methods in the order in which they first come."""
+    return _grouped(scores, key=lambda one: one.method)
+
+
+def _grouped(
+    scores: Sequence[ForecastScore], *, key: Callable[[ForecastScore], str]
+) -> dict[str, list[ForecastScore]]:
     found: dict[str, list[ForecastScore]] = {}
     for one in scores:
-        found.setdefault(one.method, []).append(one)
+        found.setdefault(key(one), []).append(one)
     return found
 
 
 def summary(scores: Sequence[ForecastScore]) -> str:
-    """Which method is best by mean skill, and whether its band can be trusted."""
-    ranked = [(mean_skill(of), name, of) for name, of in by_method(scores).items() if name != "persistence"]
+    """Which method is best by mean skill, whether its band can be trusted, and what can be foreseen."""
+    of_method = by_method(scores)
+    continued = mean_skill(of_method.pop(CONTINUED, []))
+    ranked = [(mean_skill(of), name, of) for name, of in of_method.items() if name != "persistence"]
     known = [one for one in ranked if one[0] is not None]
     if not known:
         return "Nothing is scored yet." if not scores else "Nothing has moved: no method has a skill."
@@ -92,9 +100,14 @@ def summary(scores: Sequence[ForecastScore]) -> str:
     trust = off(coverage)
     said = f"which is {trust}" if trust else "as it should"
     layers = "1 layer" if len(best) == 1 else f"{len(best)} layers"
+    limit = (
+        "" if continued is None else f" Training continued with other batches has {_skill(continued)}: the "
+        "rest is mostly chance."
+    )  # fmt: skip
     return (
         f"Best on average over {layers}: {method_of(name).name}, skill {_skill(skill)} over persistence, "
         f"{best[0].horizon:,} batches ahead. Its 90 % band holds {_percent(coverage)} of the truths, {said}."
+        f"{limit}"
     )
 
 
@@ -155,7 +168,7 @@ def table(scores: Sequence[ForecastScore]) -> html.Table:
     )
     bodies = [
         html.Tbody([_row(one, count=len(of), first=i == 0) for i, one in enumerate(of)])
-        for of in (list(group) for _, group in groupby(scores, key=lambda one: one.layer))
+        for of in _grouped(scores, key=lambda one: one.layer).values()
     ]
     return html.Table([head, *bodies], className="forecast-table")
 

@@ -63,7 +63,7 @@ def build_model(spec: TrainSpec, data: Data) -> nn.Module:
 
 def make_recorder(spec: TrainSpec, model: nn.Module, data: Data, sink: Sink) -> Recorder:
     """The recorder that ``spec`` asks for."""
-    matrices = _matrices(model, spec.projections)
+    matrices = recorded_matrices(spec, model)
     return Recorder(
         model,
         sink,
@@ -101,13 +101,13 @@ def _lag(spec: TrainSpec, data: Data, *, entries: int) -> int:
     return max(2, min(LAG, round(SECONDS_OF_WORK / work)))
 
 
-def _matrices(model: nn.Module, projections: str) -> dict[str, WeightMatrix]:
+def recorded_matrices(spec: TrainSpec, model: nn.Module) -> dict[str, WeightMatrix]:
     """The matrices to record; the parts of a fused projection stand where it stands, or after it."""
     found: list[WeightMatrix] = []
     for name, matrix in weight_matrices(model).items():
         fused = name.rpartition(".")[2] == "qkv"
-        if not fused or projections != "split":
+        if not fused or spec.projections != "split":
             found.append(matrix)
-        if fused and projections != "whole":
+        if fused and spec.projections != "whole":
             found += split_qkv(matrix)
     return {matrix.name: matrix for matrix in found}

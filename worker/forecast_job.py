@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -11,10 +12,17 @@ from sqlalchemy import Engine
 
 from backend.settings import Settings
 from backend.storage.forecasts import ScoreRecord, planned, write_scores
-from backend.storage.histories import history
+from backend.storage.histories import history, spec_of
 from backend.storage.runs import Claim, replan
-from sigmascope.schemas import ForecastScore, ForecastSpec, RunStatus
-from sigmascope.theory.forecasting import EQUATIONS, History, Score, rolling_evaluation
+from sigmascope.records import LayerShape
+from sigmascope.schemas import CONTINUED, ForecastScore, ForecastSpec, RunStatus
+from sigmascope.theory.forecasting import (
+    EQUATIONS,
+    History,
+    Score,
+    rolling_evaluation,
+)
+from worker.continued_scores import continued_scores
 from worker.database_sink import DatabaseSink
 
 SCORES_WEIGH = 10_000  # more than a commit holds: each score is stored as soon as it is there
@@ -24,7 +32,10 @@ def run(engine: Engine, held: Claim, settings: Settings, spec: ForecastSpec) -> 
     """Score as ``spec`` says; ``finished``, or ``cancelled`` when that was asked for.
 
     Raises:
-        InvalidValueError: the run has too few steps, or what a forecaster needs is not in it.
+        InvalidValueError: the run has too few steps, or what a forecaster needs is not in it; or it cannot be
+            repeated here, for ``continued_training``.
+        NotFoundError: likewise, its data are not to be had.
+        DivergedError: a continuation of it diverges.
     """
     sink = DatabaseSink[ScoreRecord](
         engine,
@@ -36,18 +47,45 @@ def run(engine: Engine, held: Claim, settings: Settings, spec: ForecastSpec) -> 
     with engine.begin() as connection:
         plan = planned(spec, connection)
         replan(connection, held, total_steps=len(plan))  # the run may have gone on since it was queued
-    done = 0
-    for layer, of_layer in groupby(plan, key=itemgetter(0)):
-        with engine.connect() as connection:
-            past = history(connection, spec.run, layer)
+    for done, score in enumerate(_scores(engine, settings, spec, plan, sink), start=1):
+        sink.write(ScoreRecord(done, score.model_dump(mode="json")))
+        sink.commit_when_due()
+        if sink.cancel_requested:
+            break
+    return RunStatus.cancelled if sink.cancel_requested else RunStatus.finished
+
+
+def _scores(
+    engine: Engine,
+    settings: Settings,
+    spec: ForecastSpec,
+    plan: Sequence[tuple[LayerShape, str]],
+    sink: DatabaseSink[ScoreRecord],
+) -> Iterator[ForecastScore]:
+    """In the order of the plan; they end early where the job is cancelled."""
+    by_the_past = [(layer, method) for layer, method in plan if method != CONTINUED]
+    for layer, of_layer in groupby(by_the_past, key=itemgetter(0)):
+        past = _history(engine, spec, layer)
         for _, method in of_layer:
-            done += 1
-            score = as_schema(layer.name, past, evaluate(past, method, spec))
-            sink.write(ScoreRecord(done, score.model_dump(mode="json")))
-            sink.commit_when_due()
-            if sink.cancel_requested:
-                return RunStatus.cancelled
-    return RunStatus.finished
+            yield as_schema(layer.name, past, evaluate(past, method, spec))
+    layers = [layer for layer, method in plan if method == CONTINUED]
+    if not layers:
+        return
+    with engine.connect() as connection:
+        trained = spec_of(connection, spec.run)
+    pasts = {layer.name: _history(engine, spec, layer) for layer in layers}
+
+    def cancelled() -> bool:
+        sink.commit_when_due()
+        return sink.cancel_requested
+
+    for name, score in continued_scores(spec, trained, pasts, settings, cancelled=cancelled).items():
+        yield as_schema(name, pasts[name], score)
+
+
+def _history(engine: Engine, spec: ForecastSpec, layer: LayerShape) -> History:
+    with engine.connect() as connection:
+        return history(connection, spec.run, layer)
 
 
 def evaluate(past: History, method: str, spec: ForecastSpec) -> Score:

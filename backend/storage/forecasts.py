@@ -14,7 +14,7 @@ from backend.storage.results import Window
 from backend.storage.tables import ForecastRow, RunRow
 from sigmascope.errors import InvalidValueError
 from sigmascope.records import LayerShape
-from sigmascope.schemas import FORECASTERS, Forecaster, ForecastSpec, RunStatus
+from sigmascope.schemas import CONTINUED, FORECASTERS, Forecaster, ForecastSpec, RunStatus, Scored
 from sigmascope.theory.forecasting import EQUATIONS, FEWEST
 
 
@@ -26,8 +26,10 @@ class ScoreRecord:
     result: dict[str, Any]
 
 
-def planned(spec: ForecastSpec, connection: Connection) -> list[tuple[LayerShape, Forecaster]]:
+def planned(spec: ForecastSpec, connection: Connection) -> list[tuple[LayerShape, Scored]]:
     """What a forecast job scores: layers in network order, and on each the methods that it has records of.
+
+    Continued training comes after all: it is of all layers at once.
 
     Raises:
         InvalidValueError: the run or a layer is not there, the run has too few steps, or a method that is
@@ -40,12 +42,13 @@ def planned(spec: ForecastSpec, connection: Connection) -> list[tuple[LayerShape
     for method in spec.methods or ():
         if all(method in missing for missing in lacking.values()):
             raise InvalidValueError(f"methods: {lacking[layers[0].name][method]}")
-    return [
+    by_the_past: list[tuple[LayerShape, Scored]] = [
         (layer, method)
         for layer in layers
         for method in dict.fromkeys(asked)
         if method not in lacking[layer.name]
     ]
+    return by_the_past + [(layer, CONTINUED) for layer in layers if spec.continued_training]
 
 
 def _layers(spec: ForecastSpec, connection: Connection) -> list[LayerShape]:

@@ -59,6 +59,7 @@ async def run_page(api: Api, run: Run, spec: ForecastSpec) -> html.Div:
                         href=f"/api/v1/runs/{run.id}/forecast-scores",
                         className="quiet-button",
                     ),
+                    *_continue_button(spec),
                     dcc.Link("The run that is forecast", href=f"/runs/{spec.run}", className="quiet-button"),
                 ],
                 className="run-actions",
@@ -73,6 +74,7 @@ async def run_page(api: Api, run: Run, spec: ForecastSpec) -> html.Div:
     return html.Div(
         [
             head,
+            html.Div(id="continue-problem"),
             dcc.Store(id="forecast-run", data=run.id),
             dcc.Store(id="forecast-shown", data=_state(run)),
             dcc.Interval(id="forecast-clock", interval=REFRESH_MS, disabled=run.status.final),
@@ -91,6 +93,22 @@ async def run_page(api: Api, run: Run, spec: ForecastSpec) -> html.Div:
         ],
         className="page page-forecast",
     )
+
+
+def _continue_button(spec: ForecastSpec) -> list[html.Button]:
+    if spec.continued_training:
+        return []
+    return [
+        html.Button(
+            "What can be foreseen at all?",
+            id="continue-training",
+            type="button",
+            className="quiet-button",
+            title="Score the training itself too: it is repeated, and goes on "
+            f"{spec.members} times from every {spec.continue_every:,}th step with other batches, which takes "
+            f"{spec.members * spec.horizon:,} batches for each of these steps.",
+        )
+    ]
 
 
 def _cancel(run: Run) -> html.Button:
@@ -154,9 +172,16 @@ def _facts(run: Run, spec: ForecastSpec, now: datetime) -> html.Div:
         html.Span(html.Time(ago(moment, now=now), title=moment.isoformat(timespec="seconds"))),
         html.Span(f"{spec.horizon:,} batches ahead"),
         html.Span(f"origins from step {spec.first_origin:,} on"),
+        *_continuations(spec),
         html.Span(f"seed {spec.seed}"),
     ]
     return html.Div(facts, className="claims-facts muted figure")
+
+
+def _continuations(spec: ForecastSpec) -> list[html.Span]:
+    if not spec.continued_training:
+        return []
+    return [html.Span(f"training goes on {spec.members} times from every {spec.continue_every:,}th step")]
 
 
 def _state(run: Run) -> str:
@@ -195,6 +220,24 @@ def register(app: Dash, api: Api) -> None:
             run.status.final,
             run.cancel_requested,
         )
+
+    @app.callback(
+        Output("location", "pathname", allow_duplicate=True),
+        Output("continue-problem", "children"),
+        Input("continue-training", "n_clicks"),
+        State("forecast-run", "data"),
+        running=[(Output("continue-training", "disabled"), True, False)],
+        prevent_initial_call=True,
+    )
+    async def continue_training(clicks: int | None, run_id: str) -> Any:
+        if not clicks:
+            return no_update, no_update
+        try:
+            spec = (await api.run(run_id)).spec.model_dump(mode="json")
+            job = await api.submit({**spec, "continued_training": True})
+        except SigmascopeError as error:
+            return no_update, problem_alert(error, title="The training is not continued")
+        return f"/runs/{job.id}", None
 
     @app.callback(
         Output("cancel-forecast", "disabled"),

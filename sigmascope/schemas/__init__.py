@@ -6,11 +6,13 @@ from sigmascope.schemas.analysis import (
     ForecastScore,
     LayerForecast,
     MetricInfo,
+    Scored,
     SpectrumMetrics,
     SpectrumSummary,
 )
 from sigmascope.schemas.base import Frozen, Job
 from sigmascope.schemas.jobs import (
+    CONTINUED,
     FORECASTERS,
     KINDS,
     ClaimsSpec,
@@ -59,6 +61,7 @@ from sigmascope.schemas.training import (
 )
 
 __all__ = [
+    "CONTINUED",
     "FORECASTERS",
     "KINDS",
     "MODEL_KINDS",
@@ -102,6 +105,7 @@ __all__ = [
     "Run",
     "RunMemory",
     "RunStatus",
+    "Scored",
     "SimulateSpec",
     "Spectra",
     "SpectrumMetrics",

@@ -15,6 +15,8 @@ Forecaster = Literal[
     "sde_anisotropic",
     "sde_anisotropic_as_printed",
 ]
+# what can be scored: these, and the training itself
+Scored = Literal[Forecaster, "continued_training"]
 
 
 class Forces(BaseModel):
@@ -98,7 +100,7 @@ class ForecastScore(BaseModel):
     """
 
     layer: str
-    method: Forecaster
+    method: Scored
     horizon: int
     origins: int
     k: int

@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from sigmascope.schemas.analysis import Forecaster
+from sigmascope.schemas.analysis import Forecaster, Scored
 from sigmascope.schemas.base import Job
 from sigmascope.schemas.sweeps import SweepSpec
 from sigmascope.schemas.training import TrainSpec
 
 FORECASTERS: tuple[Forecaster, ...] = get_args(Forecaster)
+CONTINUED: Scored = "continued_training"
 # of restoring_rate * dt, from which on the Euler steps of the process matrix diverge
 UNSTABLE = 2.0
 # what a simulation may hold: entries of W over all paths, and stored singular values
@@ -121,6 +122,11 @@ class ForecastSpec(Job):
 
     A method is scored on the layers that it has the records of: those named ``sde`` want the gradient noise
     (``noise_every``), the anisotropic ones that along the modes too (``modes_every``).
+
+    ``continued_training`` scores what knows the network, the data and the optimizer too: the run is repeated
+    from its first batch, and goes on from every ``continue_every``-th step ``members`` times with other
+    batches. That takes ``members`` times ``horizon`` batches of training for each origin, and shows what can
+    be foreseen at all.
     """
 
     kind: Literal["forecast"] = "forecast"
@@ -142,8 +148,25 @@ class ForecastSpec(Job):
     every: int = Field(
         5, ge=1, le=100_000, title="Every", description="steps between two origins of the methods named sde"
     )
-    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="of the methods named sde")
-    device: Literal["cpu"] = Field("cpu", title="Device")
+    continued_training: bool = Field(
+        False, title="Continued training", description="score the training itself too, with other batches"
+    )
+    continue_every: int = Field(
+        50, ge=1, le=100_000, title="Continue every", description="steps between two continued origins"
+    )
+    members: int = Field(
+        5, ge=2, le=100, title="Members", description="how often training goes on from an origin"
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**31 - 1,
+        title="Seed",
+        description="of the methods named sde, and of the batches of continued_training",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "cpu", title="Device", description="of continued_training"
+    )
 
 
 KINDS = ("train", "simulate", "claims", "forecast", "sweep")

@@ -253,6 +253,10 @@ class TestForecast:
             marked = row.locator(".coverage-off").count() == 1
             assert marked == (not 0.85 <= one["coverage_90"] <= 0.95)
         page.screenshot(path=screenshots / "forecast-scores.png")
+        page.get_by_role("button", name="What can be foreseen at all?").click()
+        expect(page.locator("[data-method='continued_training']").first).to_be_visible(timeout=120_000)
+        expect(page.locator(".claims-summary")).to_contain_text("Training continued with other batches has")
+        page.screenshot(path=screenshots / "forecast-scores-continued.png")
         page.get_by_role("link", name="The run that is forecast").click()
         page.wait_for_url(f"**/runs/{longer.id}")
 

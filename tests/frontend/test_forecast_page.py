@@ -12,7 +12,7 @@ import pytest
 from frontend import forecast_table
 from frontend.pages import forecast
 from frontend.pages import run as run_page
-from sigmascope.schemas import FORECASTERS, ForecastScore, ForecastSpec, Run, RunStatus
+from sigmascope.schemas import CONTINUED, FORECASTERS, ForecastScore, ForecastSpec, Run, RunStatus
 from tests.frontend.service import answers, api, make_run, silent
 from tests.frontend.test_pages import ids_of, text_of
 
@@ -58,7 +58,7 @@ def service(run: Run, scores: list[ForecastScore]) -> httpx.MockTransport:
 
 class TestTable:
     def test_every_forecaster_has_a_name_and_says_what_it_does(self) -> None:
-        assert set(forecast_table.METHODS) == set(FORECASTERS)
+        assert set(forecast_table.METHODS) == {*FORECASTERS, CONTINUED}
         assert all(method.about for method in forecast_table.METHODS.values())
 
     def test_an_unknown_forecaster_keeps_its_own_name(self) -> None:
@@ -79,9 +79,11 @@ class TestTable:
             assert part in said
 
     def test_a_layer_is_named_once_for_all_its_methods(self) -> None:
-        table = forecast_table.table([BASE, score(), score(layer="head")])
+        # continued training is scored when all others are
+        scores = [BASE, score(), score(layer="head"), score(method=CONTINUED)]
+        table = forecast_table.table(scores)
         spans = [c.rowSpan for c in table._traverse() if getattr(c, "scope", None) == "rowgroup"]
-        assert spans == [2, 1]
+        assert spans == [3, 1]
 
     def test_modes_are_dots_and_the_far_worse_ones_point_beyond(self) -> None:
         classes = [getattr(c, "className", "") for c in forecast_table.table([score()])._traverse()]
@@ -123,6 +125,11 @@ class TestSummary:
         ) == pytest.approx(0.3)
         assert "over 2 layers" in forecast_table.summary([score(), score(layer="head")])
 
+    def test_continued_training_is_the_limit_and_not_the_best(self) -> None:
+        said = forecast_table.summary([BASE, score(), score(method=CONTINUED, skill=0.9)])
+        assert "Best on average over 1 layer: damped trend, skill 0.713" in said
+        assert said.endswith("Training continued with other batches has 0.900: the rest is mostly chance.")
+
     def test_nothing_is_said_of_nothing(self) -> None:
         assert forecast_table.summary([]) == "Nothing is scored yet."
         assert "no method has a skill" in forecast_table.summary([score(skill=None)])
@@ -136,6 +143,12 @@ class TestPage:
         assert "/runs/0123456789" in links
         assert "/api/v1/runs/0123abcd/forecast-scores" in links
         assert "player" not in ids_of(page)
+
+    async def test_training_is_continued_where_it_was_not(self) -> None:
+        for spec, offered in ((SPEC, True), (SPEC.model_copy(update={"continued_training": True}), False)):
+            page = await run_page.layout(api(service(job(spec=spec), [])), "0123abcd", origin="http://here")
+            assert ("continue-training" in ids_of(page)) is offered
+            assert ("training goes on 5 times from every 50th step" in text_of(page)) is not offered
 
     async def test_an_ended_run_is_not_asked_about_again(self) -> None:
         for run, ended in ((job(), True), (job(status=RunStatus.running), False)):

@@ -125,9 +125,30 @@ def test_forecasts_are_scored_by_a_job(client: Client, trained: Run) -> None:
     assert all(0 <= one.coverage_50 <= one.coverage_90 <= 1 for one in scores)
 
 
+def test_training_that_is_continued_foresees_more_than_a_line(client: Client, trained: Run) -> None:
+    job = {
+        "kind": "forecast", "run": trained.id, "horizon": 20, "first_origin": 60,
+        "methods": ["linear", "damped_trend"], "continued_training": True, "continue_every": 20, "members": 4,
+    }  # fmt: skip
+    run = client.wait(client.submit(job).id, timeout=90)
+    assert run.status is RunStatus.finished, run.error
+    scores = client.forecast_scores(run.id)
+    assert run.total_steps == len(scores) == 6
+    last = {one.layer: one for one in scores if one.method == "continued_training"}
+    assert list(last) == ["hidden.0", "head"]
+    assert {one.origins for one in last.values()} == {5}
+    line = {one.layer: one for one in scores if one.method == "linear"}
+    for name, one in last.items():
+        assert one.skill is not None
+        assert one.skill > 0.2
+        assert one.mae < line[name].mae
+        assert one.coverage_90 > 0.5
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"members": 1}, "^members: Input should be greater than or equal to 2, got 1$"),
         ({"layers": ["nope"]}, "has no layer 'nope'; its layers: hidden.0, head"),
         ({"layers": []}, "layers is empty, .* leave it out to score all layers"),
         ({"run": "0123456789"}, "there is no run '0123456789'"),
