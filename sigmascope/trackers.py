@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -111,17 +112,24 @@ class Trackers:
         """Continue as the ones that ``state_dict`` was called on would have, bit for bit.
 
         Raises:
-            InvalidValueError: they were others, of other layers, or had other settings.
+            InvalidValueError: they were others, of other layers, or had other settings; nothing has changed.
         """
         if state["of"].keys() != self._of.keys():
             raise InvalidValueError(
                 f"the state is of layers {', '.join(state['of'])}, these are {', '.join(self._of)}: build it "
                 "over the same model"
             )
-        for layer, trackers in self._of.items():
-            for tracker, saved in zip(trackers, state["of"][layer], strict=True):
-                tracker.load_state_dict(saved)
-        self._steps = dict(state["steps"])
+        loaded = copy.deepcopy(self._of)  # all or none
+        for layer, trackers in loaded.items():
+            saved = state["of"][layer]
+            if len(saved) != len(trackers):
+                raise InvalidValueError(
+                    f"the state has {len(saved)} predictors of layer {layer}, these are {len(trackers)}: "
+                    "name the same ones"
+                )
+            for tracker, one in zip(trackers, saved, strict=True):
+                tracker.load_state_dict(one)
+        self._of, self._steps = loaded, dict(state["steps"])
 
     def _due(self, layer: str) -> bool:
         """Whether its predictors start anew before the next batch."""

@@ -11,9 +11,12 @@ import pytest
 import torch
 from torch import nn
 
+from sigmascope.errors import InvalidValueError
 from sigmascope.prediction import PREDICTORS
+from sigmascope.prediction.update import WeightChange
 from sigmascope.recorder import Recorder
 from sigmascope.sinks import MemorySink
+from sigmascope.trackers import Trackers
 
 BATCH, SAVED, LAST = 8, 3, 6
 Skips = Callable[[int, int], bool]
@@ -110,3 +113,29 @@ def numbers(layer: Any) -> dict[str, Any]:
         "noise": layer.noise,
         "method": (layer.method, layer.error_bound),
     }
+
+
+@pytest.mark.parametrize(
+    ("predictors", "top_k", "message"),
+    [
+        (("algorithm1",), 3, "the state has 2 predictors of layer head, these are 1: name the same ones"),
+        (("algorithm1", "first_order"), 3, "first_order"),
+        (("algorithm1", "subspace"), 2, "k"),
+    ],
+)
+def test_a_state_of_others_changes_nothing(predictors: tuple[str, ...], top_k: int, message: str) -> None:
+    """Some predictors in it may fit: none is taken over."""
+    weights = {"head": torch.randn(12, 7, generator=torch.Generator().manual_seed(0))}
+
+    def started(names: tuple[str, ...], k: int) -> Trackers:
+        return Trackers(weights, predictors=names, top_k=k, reanchor_every=0)
+
+    moved, other = started(("algorithm1", "subspace"), 3), started(predictors, top_k)
+    moved.advance({"head": WeightChange(torch.ones(12, 7))}, weights=weights)
+    before = other.trajectories("head")["algorithm1"]
+    with pytest.raises(InvalidValueError, match=message):
+        other.load_state_dict(moved.state_dict())
+    assert torch.equal(other.trajectories("head")["algorithm1"], before)
+    twin = started(("algorithm1", "subspace"), 3)
+    twin.load_state_dict(moved.state_dict())
+    assert torch.equal(twin.trajectories("head")["subspace"], moved.trajectories("head")["subspace"])
