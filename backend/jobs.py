@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from backend.storage.forecasts import planned
+from backend.storage.forecasts import steps_of
 from sigmascope.errors import InvalidValueError, NotFoundError
 from sigmascope.schemas import ClaimsSpec, ForecastSpec, Job, SimulateSpec, SweepSpec, TrainSpec
 from sigmascope.theory.claims import find
 
 
 def total_steps(spec: Job, connection: Connection) -> int:
-    """How far the job has to go: batches, time steps, claims, scores of forecasts.
+    """How far the job has to go: batches, time steps, claims, forecasts.
 
     Raises:
         InvalidValueError: a claim of that id does not exist, or a run cannot be forecast so.
@@ -23,7 +23,7 @@ def total_steps(spec: Job, connection: Connection) -> int:
     if isinstance(spec, ClaimsSpec):
         return _count_claims(spec)
     if isinstance(spec, ForecastSpec):
-        return len(planned(spec, connection))
+        return steps_of(spec, connection)
     raise InvalidValueError(f"a {type(spec).__name__} cannot be queued")
 
 

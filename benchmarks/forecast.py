@@ -36,6 +36,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from backend.storage.forecasts import continued_origins
 from benchmarks.report import Report, parse_args
 from sigmascope.schemas import ForecastSpec, TrainSpec
 from sigmascope.theory.forecasting import History, Score, rolling_evaluation
@@ -209,16 +210,16 @@ def by_training_on(spec: TrainSpec, files: DataFiles, past: dict[str, History]) 
     job = ForecastSpec.model_validate(
         {"run": "0" * 10, "horizon": HORIZON, "first_origin": FIRST, "continue_every": CONTINUE_EVERY}
     )
-    origins = np.arange(FIRST, BATCHES + 1 - HORIZON, CONTINUE_EVERY)
+    origins = continued_origins(job, BATCHES)
     data = data_of(spec, files)
     found = continued(
-        spec, build_model(spec, data), data, origins=origins.tolist(), horizon=HORIZON,
+        spec, build_model(spec, data), data, origins=origins, horizon=HORIZON,
         members=job.members, seed=job.seed,
     )  # fmt: skip
     assert found is not None  # nobody cancels it
     layers = {name: name.removesuffix(".weight") for name in past}
     return [
-        judge(one, origins, found.now[layers[name]], found.ahead[layers[name]], job)
+        judge(one, origins, found.now[layers[name]], found.ahead[layers[name]], horizon=HORIZON)
         for name, one in past.items()
     ]
 

@@ -93,6 +93,11 @@ def summary(scores: Sequence[ForecastScore]) -> str:
     continued = mean_skill(of_method.pop(CONTINUED, []))
     ranked = [(mean_skill(of), name, of) for name, of in of_method.items() if name != "persistence"]
     known = [one for one in ranked if one[0] is not None]
+    limit = (
+        "" if continued is None else f"Training continued with other batches has skill {_skill(continued)}"
+    )
+    if not known and limit:
+        return f"{limit} over persistence, {scores[0].horizon:,} batches ahead."
     if not known:
         return "Nothing is scored yet." if not scores else "Nothing has moved: no method has a skill."
     skill, name, best = max(known, key=lambda one: one[0] or -math.inf)
@@ -100,14 +105,11 @@ def summary(scores: Sequence[ForecastScore]) -> str:
     trust = off(coverage)
     said = f"which is {trust}" if trust else "as it should"
     layers = "1 layer" if len(best) == 1 else f"{len(best)} layers"
-    limit = (
-        "" if continued is None else f" Training continued with other batches has {_skill(continued)}: the "
-        "rest is mostly chance."
-    )  # fmt: skip
+    rest = ": the rest is mostly chance" if (continued or 0.0) > (skill or 0.0) else ""
     return (
         f"Best on average over {layers}: {method_of(name).name}, skill {_skill(skill)} over persistence, "
         f"{best[0].horizon:,} batches ahead. Its 90 % band holds {_percent(coverage)} of the truths, {said}."
-        f"{limit}"
+        + (f" {limit}{rest}." if limit else "")
     )
 
 

@@ -44,6 +44,7 @@ class Trackers:
     ) -> None:
         self._reanchor_every, self._steps = reanchor_every, dict.fromkeys(weights, 0)
         self._entries = {layer: weight.numel() for layer, weight in weights.items()}
+        self._shapes = {layer: list(weight.shape) for layer, weight in weights.items()}
         self._of: dict[str, tuple[Predictor, ...]] = {
             layer: tuple(make_predictor(name, k=min(top_k, *weight.shape)) for name in predictors)
             for layer, weight in weights.items()
@@ -128,6 +129,11 @@ class Trackers:
                     "name the same ones"
                 )
             for tracker, one in zip(trackers, saved, strict=True):
+                if one.get("shape") != self._shapes[layer]:
+                    raise InvalidValueError(
+                        f"the state is of a layer {layer} of shape {one.get('shape')}, this one has "
+                        f"{self._shapes[layer]}: build it over the same model"
+                    )
                 tracker.load_state_dict(one)
         self._of, self._steps = loaded, dict(state["steps"])
 

@@ -136,6 +136,11 @@ def test_a_state_of_others_changes_nothing(predictors: tuple[str, ...], top_k: i
     with pytest.raises(InvalidValueError, match=message):
         other.load_state_dict(moved.state_dict())
     assert torch.equal(other.trajectories("head")["algorithm1"], before)
+    wider = Trackers(
+        {"head": torch.ones(12, 9)}, predictors=("algorithm1", "subspace"), top_k=3, reanchor_every=0
+    )
+    with pytest.raises(InvalidValueError, match=r"layer head of shape \[12, 7\], this one has \[12, 9\]"):
+        wider.load_state_dict(moved.state_dict())
     twin = started(("algorithm1", "subspace"), 3)
     twin.load_state_dict(moved.state_dict())
     assert torch.equal(twin.trajectories("head")["subspace"], moved.trajectories("head")["subspace"])

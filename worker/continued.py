@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sigmascope.errors import DivergedError
+from sigmascope.errors import DivergedError, NumericalError
 from sigmascope.schemas import TrainSpec
 from sigmascope.spectra import exact_spectra
 from worker.building import Data, recorded_matrices
+from worker.datasets.sampling import continued_indices
 from worker.optimisation import make_optimizer
 from worker.training import Unwatched, train
 
@@ -44,14 +45,27 @@ def continued(
     members: int,
     seed: int,
     check: Callable[[int, Mapping[str, Values]], None] = lambda _origin, _now: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    goes_on: Callable[[int], bool] = lambda _made: True,
 ) -> Continued | None:
     """Train a new ``model`` as ``spec`` says to the last of ``origins``, and from each on ``members`` times.
 
     Every continuation goes on for ``horizon`` batches from the weights and the state of the optimizer at its
     origin, at the rates of these steps, with batches of its own: it sees nothing that the run has seen after
-    the origin. ``check`` is shown the repeated run at each origin before it is continued. ``cancelled`` is
-    asked after each batch; None where it said so.
+    the origin. What is left of an epoch there is known, and is drawn in another order.
+
+    Args:
+        spec: of the run.
+        model: as it was before the first batch.
+        data: on the device of the model.
+        origins: steps of the run, ascending.
+        horizon: batches that training goes on for.
+        members: continuations of an origin.
+        seed: of their batches.
+        check: is shown the repeated run at each origin, before that is continued.
+        goes_on: is told after each batch how many continuations are done; all ends where it says no.
+
+    Returns:
+        None where ``goes_on`` said no.
 
     Raises:
         DivergedError: the run, or a continuation.
@@ -62,37 +76,64 @@ def continued(
     seeds = np.random.default_rng([spec.seed, seed])
     now: list[dict[str, Values]] = []
     ahead: list[list[dict[str, Values]]] = []
-    reached = 0
+    made = reached = 0
+
+    def stops() -> bool:
+        return not goes_on(made)
+
     for origin in origins:
-        train_on(quiet, model, data, optimizer, after=reached, until=origin, cancelled=cancelled)
+        train_on(quiet, model, data, optimizer, after=reached, until=origin, stops=stops)
+        if stops():
+            return None
         reached = origin
         now.append(singular_values(spec, model))
-        if cancelled():
-            return None
         check(origin, now[-1])
         ahead.append([])
         for number in seeds.integers(2**31, size=members).tolist():
-            ours = copy.deepcopy(model)
-            stepping = make_optimizer(spec, ours)
-            stepping.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-            other = quiet.model_copy(update={"seed": number})
+            ours, stepping = branch(spec, model, optimizer)
             try:
                 train_on(
-                    other, ours, data, stepping, after=origin, until=origin + horizon, cancelled=cancelled
-                )
-            except DivergedError as error:
+                    quiet, ours, data, stepping, after=origin, until=origin + horizon, stops=stops,
+                    batch_of=other_batches(spec, data, after=origin, other=number),
+                )  # fmt: skip
+                if stops():
+                    return None
+                ahead[-1].append(singular_values(spec, ours))
+            except NumericalError as error:
+                reason = error.__cause__ if isinstance(error, DivergedError) else error
                 raise DivergedError(
-                    f"continued from step {origin} with other batches, training diverges: "
-                    f"{error.__cause__ or error}; score the other methods, or a shorter horizon"
+                    f"continued from step {origin} with other batches, training diverges: {reason}; score "
+                    "the other methods alone, or a shorter horizon"
                 ) from error
-            ahead[-1].append(singular_values(spec, ours))
-        if cancelled():
-            return None
+            made += 1
+            if stops():
+                return None
     names = now[0]
     return Continued(
         {name: np.array([one[name] for one in now]) for name in names},
         {name: np.array([[one[name] for one in of] for of in ahead]) for name in names},
     )
+
+
+def branch(
+    spec: TrainSpec, model: nn.Module, optimizer: torch.optim.SGD
+) -> tuple[nn.Module, torch.optim.SGD]:
+    """Copies that share nothing with these, and would go on as they would."""
+    ours = copy.deepcopy(model)
+    stepping = make_optimizer(spec, ours)
+    stepping.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    return ours, stepping
+
+
+def other_batches(spec: TrainSpec, data: Data, *, after: int, other: int) -> Callable[[int], torch.Tensor]:
+    """The samples of each batch after the origin ``after``, by the seed ``other``."""
+
+    def batch_of(step: int) -> torch.Tensor:
+        return continued_indices(
+            data.sample_count, batch_size=spec.batch_size, step=step, seed=spec.seed, after=after, other=other
+        )
+
+    return batch_of
 
 
 def train_on(
@@ -103,7 +144,8 @@ def train_on(
     *,
     after: int,
     until: int,
-    cancelled: Callable[[], bool],
+    stops: Callable[[], bool] = lambda: False,
+    batch_of: Callable[[int], torch.Tensor] | None = None,
 ) -> None:
     """The batches ``after`` + 1 to ``until``."""
     left = until - after
@@ -111,10 +153,13 @@ def train_on(
     def stop() -> bool:
         nonlocal left
         left -= 1
-        return left <= 0 or cancelled()
+        return left <= 0 or stops()
 
     if left > 0:
-        train(spec, model, data, watcher=Unwatched(), stop=stop, optimizer=optimizer, after=after)
+        train(
+            spec, model, data, watcher=Unwatched(), stop=stop, optimizer=optimizer, after=after,
+            batch_of=batch_of,
+        )  # fmt: skip
 
 
 def singular_values(spec: TrainSpec, model: nn.Module) -> dict[str, Values]:

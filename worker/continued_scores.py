@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 
-from backend.settings import Settings
 from sigmascope.errors import InvalidValueError
 from sigmascope.schemas import CONTINUED, ForecastSpec, TrainSpec
 from sigmascope.spectra import weight_matrices
-from sigmascope.theory.forecasting import History, Score, Steps, judged, of_members
-from worker.building import build_model
+from sigmascope.theory.forecasting import History, Score, judged, of_members
+from worker.building import Data, build_model
 from worker.continued import Values, continued
-from worker.devices import choose_device, make_repeatable
-from worker.memory import memory_explained
-from worker.training_job import load_data, thread_count
+from worker.devices import make_repeatable
+from worker.training_job import thread_count
 
 # of sigma_1, by which a run that is repeated may differ from what was recorded
 SAME_RUN = 0.01
@@ -25,67 +23,75 @@ SAME_RUN = 0.01
 def continued_scores(
     spec: ForecastSpec,
     trained: TrainSpec,
+    data: Data,
     pasts: Mapping[str, History],
-    settings: Settings,
+    origins: Sequence[int],
+    device: torch.device,
     *,
-    cancelled: Callable[[], bool],
+    goes_on: Callable[[int], bool],
 ) -> dict[str, Score]:
-    """Of ``continued_training`` on the run that ``trained`` describes, by layer; none where it is cancelled.
+    """Of ``continued_training`` on the run that ``trained`` describes, by layer; none where it is ended.
 
-    The run is repeated on ``spec.device``, and the changes that continuations see are added to what was
-    recorded at their origin.
+    The run is repeated on ``device``, where ``data`` are, and the changes that continuations see are added to
+    what was recorded at their origin. ``goes_on`` is as for :func:`worker.continued.continued`.
 
     Raises:
-        InvalidValueError: the device is not there, data do not fit, or it is not the run that was recorded.
-        NotFoundError: data are missing.
-        OutOfMemoryError: on the device.
+        InvalidValueError: data do not fit, or the repeated run is not near the one that was recorded.
         DivergedError: a continuation.
     """
-    steps = min(len(past.values) for past in pasts.values())
-    origins = np.arange(spec.first_origin, steps - spec.horizon, spec.continue_every)
 
     def check(origin: int, now: Mapping[str, Values]) -> None:
         for name, past in pasts.items():
             recorded = past.values[origin]
             check_same_run(spec.run, origin, name, now[name][: len(recorded)], recorded)
 
-    device = choose_device(spec.device, missing=settings.missing_device).device
     make_repeatable(device)
-    with memory_explained(device):
-        data = load_data(trained, settings).to(device)
-        model = build_model(trained, data).to(device)
-        torch.set_num_threads(
-            thread_count(min(one.tensor().shape) for one in weight_matrices(model).values())
-        )
-        found = continued(
-            trained,
-            model,
-            data,
-            origins=origins.tolist(),
-            horizon=spec.horizon,
-            members=spec.members,
-            seed=spec.seed,
-            check=check,
-            cancelled=cancelled,
-        )
+    model = build_model(trained, data).to(device)
+    torch.set_num_threads(thread_count(min(one.tensor().shape) for one in weight_matrices(model).values()))
+    found = continued(
+        trained,
+        model,
+        data,
+        origins=origins,
+        horizon=spec.horizon,
+        members=spec.members,
+        seed=spec.seed,
+        check=check,
+        goes_on=goes_on,
+    )
     if found is None:
         return {}
     return {
-        name: judge(past, origins, found.now[name], found.ahead[name], spec) for name, past in pasts.items()
+        name: judge(past, origins, found.now[name], found.ahead[name], horizon=spec.horizon)
+        for name, past in pasts.items()
     }
 
 
-def judge(past: History, origins: Steps, now: Values, ahead: Values, spec: ForecastSpec) -> Score:
+def judge(past: History, origins: Sequence[int], now: Values, ahead: Values, *, horizon: int) -> Score:
     """The score of continuations from ``now`` (o, n) to ``ahead`` (o, members, n)."""
-    values, k = past.values, past.values.shape[1]
-    foreseen = of_members(values[origins][:, None] + ahead[..., :k] - now[:, None, :k])
-    return judged(
-        CONTINUED, spec.horizon, np.maximum(foreseen, 0.0), values[origins + spec.horizon], values[origins]
-    )
+    steps = np.array(origins)
+    held = past.values[steps]
+    foreseen = quantiles_of(held, now[:, : held.shape[1]], ahead[..., : held.shape[1]])
+    return judged(CONTINUED, horizon, foreseen, past.values[steps + horizon], held)
+
+
+def quantiles_of(recorded: Values, now: Values, ahead: Values) -> Values:
+    """(o, k, 5): the changes from ``now`` (o, k) to ``ahead`` (o, members, k), from what was ``recorded``."""
+    return np.maximum(of_members(recorded[:, None] + ahead - now[:, None]), 0.0)
+
+
+def check_data_set(run_id: str, here: str, recorded: str) -> None:
+    """InvalidValueError where a run was trained on other data than those that are here, by their SHA-256."""
+    if here != recorded:
+        raise InvalidValueError(
+            f"run {run_id} cannot be repeated here: it was trained on data of SHA-256 "
+            f"{recorded or 'unknown'}, those here have {here}; bring its data back, or score the other "
+            "methods"
+        )
 
 
 def check_same_run(run_id: str, step: int, layer: str, now: Values, recorded: Values) -> None:
-    """InvalidValueError where a repeated run (k,) is not the one that was recorded (k,)."""
+    """InvalidValueError where a repeated run (k,) is far from the one that was recorded (k,)."""
     apart = float(np.abs(now - recorded).max())
     if not apart <= SAME_RUN * recorded[0]:
         raise InvalidValueError(

@@ -68,6 +68,7 @@ class DatabaseSink(Generic[Record]):
         self._step = held.step
         self._looked_at = self._committed_at = time.monotonic()
         self._committed_step: int | None = None
+        self._reached = held.step
         self._rate: float | None = None
         self.cancel_requested = False
 
@@ -94,6 +95,16 @@ class DatabaseSink(Generic[Record]):
         self._pending.append(record)
         self._rows += self._weigh(record)
 
+    def reach(self, step: int) -> None:
+        """The job is so far, with nothing to store; told by the next commit that is due."""
+        self._reached = step
+
+    def start_pace_anew(self) -> None:
+        """What follows takes another time: nobody knows yet how long it will take."""
+        self._rate, self._committed_step = None, None
+        with self._engine.begin() as connection:
+            self._advance(connection, rate=None)
+
     def commit_when_due(self) -> None:
         """Commit what is pending once it is much, or a while ago; with nothing pending, only have a look."""
         if self._rows >= ROWS_PER_COMMIT or time.monotonic() - self._looked_at >= SECONDS_PER_COMMIT:
@@ -101,7 +112,7 @@ class DatabaseSink(Generic[Record]):
                 self.flush()
             else:
                 with self._engine.begin() as connection:
-                    self._advance(connection)
+                    self._advance(connection, **self._progress())
 
     def flush(self) -> None:
         """Commit what is pending."""
@@ -131,6 +142,13 @@ class DatabaseSink(Generic[Record]):
             connection, self._held, lease_until=time.time() + self._lease_seconds, **progress
         )
         self._looked_at = time.monotonic()
+
+    def _progress(self) -> dict[str, float | None]:
+        """Of a job that has come farther than what it has stored."""
+        if self._reached <= self._step:
+            return {}
+        self._step = self._reached
+        return {"step": self._step, "rate": self._update_rate(self._step)}
 
     def _update_rate(self, step: int) -> float | None:
         # Steps a second, averaged over the last few seconds

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -11,9 +12,9 @@ import numpy as np
 from sqlalchemy import Engine
 
 from backend.settings import Settings
-from backend.storage.forecasts import ScoreRecord, planned, write_scores
-from backend.storage.histories import history, spec_of
-from backend.storage.runs import Claim, replan
+from backend.storage.forecasts import ScoreRecord, continued_origins, planned, steps_of, write_scores
+from backend.storage.histories import data_set_of, history, spec_of
+from backend.storage.runs import Claim, advance, replan
 from sigmascope.records import LayerShape
 from sigmascope.schemas import CONTINUED, ForecastScore, ForecastSpec, RunStatus
 from sigmascope.theory.forecasting import (
@@ -22,8 +23,11 @@ from sigmascope.theory.forecasting import (
     Score,
     rolling_evaluation,
 )
-from worker.continued_scores import continued_scores
+from worker.continued_scores import check_data_set, continued_scores
 from worker.database_sink import DatabaseSink
+from worker.devices import choose_device
+from worker.memory import memory_explained
+from worker.training_job import load_data
 
 SCORES_WEIGH = 10_000  # more than a commit holds: each score is stored as soon as it is there
 
@@ -35,6 +39,7 @@ def run(engine: Engine, held: Claim, settings: Settings, spec: ForecastSpec) -> 
         InvalidValueError: the run has too few steps, or what a forecaster needs is not in it; or it cannot be
             repeated here, for ``continued_training``.
         NotFoundError: likewise, its data are not to be had.
+        OutOfMemoryError: likewise, on the device.
         DivergedError: a continuation of it diverges.
     """
     sink = DatabaseSink[ScoreRecord](
@@ -46,41 +51,66 @@ def run(engine: Engine, held: Claim, settings: Settings, spec: ForecastSpec) -> 
     )
     with engine.begin() as connection:
         plan = planned(spec, connection)
-        replan(connection, held, total_steps=len(plan))  # the run may have gone on since it was queued
-    for done, score in enumerate(_scores(engine, settings, spec, plan, sink), start=1):
-        sink.write(ScoreRecord(done, score.model_dump(mode="json")))
-        sink.commit_when_due()
-        if sink.cancel_requested:
-            break
+        # the run may have gone on since it was queued
+        replan(connection, held, total_steps=steps_of(spec, connection))
+    done = 0
+    for layer, of_layer in groupby(
+        [(layer, method) for layer, method in plan if method != CONTINUED], key=itemgetter(0)
+    ):
+        past = _history(engine, spec, layer)
+        for _, method in of_layer:
+            done += 1
+            _keep(sink, done, as_schema(layer.name, past, evaluate(past, method, spec)))
+            if sink.cancel_requested:
+                return RunStatus.cancelled
+    layers = [layer for layer, method in plan if method == CONTINUED]
+    if layers:
+        _score_continued(engine, held, settings, spec, layers, sink, done=done)
     return RunStatus.cancelled if sink.cancel_requested else RunStatus.finished
 
 
-def _scores(
+def _score_continued(
     engine: Engine,
+    held: Claim,
     settings: Settings,
     spec: ForecastSpec,
-    plan: Sequence[tuple[LayerShape, str]],
+    layers: Sequence[LayerShape],
     sink: DatabaseSink[ScoreRecord],
-) -> Iterator[ForecastScore]:
-    """In the order of the plan; they end early where the job is cancelled."""
-    by_the_past = [(layer, method) for layer, method in plan if method != CONTINUED]
-    for layer, of_layer in groupby(by_the_past, key=itemgetter(0)):
-        past = _history(engine, spec, layer)
-        for _, method in of_layer:
-            yield as_schema(layer.name, past, evaluate(past, method, spec))
-    layers = [layer for layer, method in plan if method == CONTINUED]
-    if not layers:
-        return
-    with engine.connect() as connection:
-        trained = spec_of(connection, spec.run)
+    *,
+    done: int,
+) -> None:
+    """Of ``continued_training``; each continuation is a step of the job, and so is each score after them."""
+    placement = choose_device(spec.device, missing=settings.missing_device)
     pasts = {layer.name: _history(engine, spec, layer) for layer in layers}
+    last = min(len(past.values) for past in pasts.values()) - 1
+    origins = continued_origins(spec, last)
+    continuations = spec.members * len(origins)
+    with engine.begin() as connection:
+        trained = spec_of(connection, spec.run)
+        data_set = data_set_of(connection, spec.run)
+        until = time.time() + settings.lease_seconds
+        advance(connection, held, lease_until=until, device=placement.describe())
+        replan(connection, held, total_steps=done + continuations + len(layers))
+    sink.start_pace_anew()
 
-    def cancelled() -> bool:
+    def goes_on(made: int) -> bool:
+        sink.reach(done + made)
         sink.commit_when_due()
-        return sink.cancel_requested
+        return not sink.cancel_requested
 
-    for name, score in continued_scores(spec, trained, pasts, settings, cancelled=cancelled).items():
-        yield as_schema(name, pasts[name], score)
+    with memory_explained(placement.device):
+        data = load_data(trained, settings)
+        check_data_set(spec.run, data.provenance["sha256"], data_set)
+        scores = continued_scores(
+            spec, trained, data.to(placement.device), pasts, origins, placement.device, goes_on=goes_on
+        )
+    for place, (name, score) in enumerate(scores.items(), start=done + continuations + 1):
+        _keep(sink, place, as_schema(name, pasts[name], score))
+
+
+def _keep(sink: DatabaseSink[ScoreRecord], step: int, score: ForecastScore) -> None:
+    sink.write(ScoreRecord(step, score.model_dump(mode="json")))
+    sink.commit_when_due()
 
 
 def _history(engine: Engine, spec: ForecastSpec, layer: LayerShape) -> History:

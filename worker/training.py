@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -48,6 +49,7 @@ def train(
     stop: Callable[[], bool],
     optimizer: torch.optim.SGD | None = None,
     after: int = 0,
+    batch_of: Callable[[int], torch.Tensor] | None = None,
 ) -> None:
     """Train by SGD, telling ``watcher`` before the first batch and after every one.
 
@@ -55,20 +57,22 @@ def train(
     batch. The weights do not depend on who watches. Evaluations are in float32, whatever the precision.
 
     Batches and rates are functions of the step: with ``model`` and ``optimizer`` as they were ``after`` so
-    many batches, training goes on as if it had never been interrupted.
+    many batches, training goes on as if it had never been interrupted; or by other samples, where
+    ``batch_of`` says which are in a batch.
 
     Raises:
         DivergedError: loss, gradient or weights are NaN or infinite; steps before are recorded.
     """
     if optimizer is None:
         optimizer = make_optimizer(spec, model)
+    if batch_of is None:
+        batch_of = partial(_usual_batch, spec, data.sample_count)
     if after == 0:
         watcher.record(0, evaluate(model, data, labels=SOME))
     for step in range(after + 1, spec.batches + 1):
         started = time.perf_counter()
         rate = learning_rate(spec, step)
-        chosen = batch_indices(data.sample_count, batch_size=spec.batch_size, step=step, seed=spec.seed)
-        x, y = data.batch(chosen)
+        x, y = data.batch(batch_of(step))
         try:
             with autocast(spec.precision, x.device):
                 scores = model(x)
@@ -102,3 +106,7 @@ def train(
             ) from error
         if stop():
             return
+
+
+def _usual_batch(spec: TrainSpec, size: int, step: int) -> torch.Tensor:
+    return batch_indices(size, batch_size=spec.batch_size, step=step, seed=spec.seed)

@@ -51,6 +51,23 @@ def planned(spec: ForecastSpec, connection: Connection) -> list[tuple[LayerShape
     return by_the_past + [(layer, CONTINUED) for layer in layers if spec.continued_training]
 
 
+def steps_of(spec: ForecastSpec, connection: Connection) -> int:
+    """How far a forecast job has to go: its scores, and the continuations of the training.
+
+    InvalidValueError: as ``planned``.
+    """
+    scores = len(planned(spec, connection))
+    if not spec.continued_training:
+        return scores
+    _, last = _recorded_and_last(spec, connection)
+    return scores + spec.members * len(continued_origins(spec, last))
+
+
+def continued_origins(spec: ForecastSpec, last: int) -> range:
+    """The steps that the training is continued from, of a run that ends at step ``last``."""
+    return range(spec.first_origin, last - spec.horizon + 1, spec.continue_every)
+
+
 def _layers(spec: ForecastSpec, connection: Connection) -> list[LayerShape]:
     layers = results.layers(connection, spec.run)
     if not layers:
@@ -79,16 +96,21 @@ def _require_steps(spec: ForecastSpec, connection: Connection) -> bool:
         raise InvalidValueError(
             f"first_origin must be at least {FEWEST}, got {spec.first_origin}: a forecast needs a past"
         )
-    query = select(RunRow.status, RunRow.total_steps).where(RunRow.id == spec.run)
-    status, total = connection.execute(query).one()
-    recorded = results.last_step(connection, spec.run) or 0
-    last = recorded if RunStatus(status).final else total
+    recorded, last = _recorded_and_last(spec, connection)
     if last < spec.first_origin + spec.horizon:
         raise InvalidValueError(
             f"run {spec.run} ends at step {last}, and no origin from first_origin {spec.first_origin} on has "
             f"an outcome horizon {spec.horizon} steps later; choose both so that their sum is at most {last}"
         )
     return recorded >= spec.first_origin
+
+
+def _recorded_and_last(spec: ForecastSpec, connection: Connection) -> tuple[int, int]:
+    """The last step that is recorded, and the last that is or will be."""
+    query = select(RunRow.status, RunRow.total_steps).where(RunRow.id == spec.run)
+    status, total = connection.execute(query).one()
+    recorded = results.last_step(connection, spec.run) or 0
+    return recorded, recorded if RunStatus(status).final else total
 
 
 def _lacking(

@@ -50,6 +50,14 @@ def spec_of(connection: Connection, run_id: str) -> TrainSpec:
     return TrainSpec.model_validate(spec)
 
 
+def data_set_of(connection: Connection, run_id: str) -> str:
+    """The SHA-256 of the data that a training run was trained on."""
+    provenance: dict[str, str] = connection.execute(
+        select(RunRow.provenance).where(RunRow.id == run_id)
+    ).scalar_one()
+    return provenance.get("sha256", "")
+
+
 def fresh(spec: TrainSpec) -> float:
     """How often a batch's own gradient is in its step: once, and with Nesterov's momentum mu times more."""
     return 1.0 + spec.momentum if spec.nesterov else 1.0

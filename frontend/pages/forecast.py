@@ -146,7 +146,7 @@ def scored(scores: Sequence[ForecastScore]) -> list[Any]:
 def _progress(run: Run) -> html.Div:
     share = run.step / run.total_steps if run.total_steps else 0.0
     waiting = run.status is RunStatus.queued
-    said = "In the queue for a worker" if waiting else f"{run.step} of {run.total_steps} scores"
+    said = "In the queue for a worker" if waiting else f"{run.step} of {run.total_steps} {_parts(run)}"
     bar = html.Div(
         html.Div(className="bar-fill", style={"transform": f"scaleX({share:.4f})"}),
         className="bar",
@@ -156,11 +156,16 @@ def _progress(run: Run) -> html.Div:
     return html.Div([html.Span(said, className="claims-summary figure"), bar], className="claims-progress")
 
 
+def _parts(run: Run) -> str:
+    continued = isinstance(run.spec, ForecastSpec) and run.spec.continued_training
+    return "scores and continuations" if continued else "scores"
+
+
 def _problem(run: Run) -> list[Any]:
     if run.error:
         return [html.P(run.error, className="run-problem", role="alert")]
     if run.status is RunStatus.cancelled:
-        return [html.P(f"Cancelled after {run.step} of {run.total_steps} scores.", className="muted")]
+        return [html.P(f"Cancelled after {run.step} of {run.total_steps} {_parts(run)}.", className="muted")]
     return []
 
 
@@ -181,7 +186,8 @@ def _facts(run: Run, spec: ForecastSpec, now: datetime) -> html.Div:
 def _continuations(spec: ForecastSpec) -> list[html.Span]:
     if not spec.continued_training:
         return []
-    return [html.Span(f"training goes on {spec.members} times from every {spec.continue_every:,}th step")]
+    goes_on = f"training goes on {spec.members} times from every {spec.continue_every:,}th step"
+    return [html.Span(f"{goes_on}, on {spec.device}")]
 
 
 def _state(run: Run) -> str:
@@ -233,8 +239,10 @@ def register(app: Dash, api: Api) -> None:
         if not clicks:
             return no_update, no_update
         try:
-            spec = (await api.run(run_id)).spec.model_dump(mode="json")
-            job = await api.submit({**spec, "continued_training": True})
+            spec = (await api.run(run_id)).spec
+            trained = (await api.run(spec.run)).spec if isinstance(spec, ForecastSpec) else spec
+            more = {"continued_training": True, "device": trained.device}
+            job = await api.submit({**spec.model_dump(mode="json"), **more})
         except SigmascopeError as error:
             return no_update, problem_alert(error, title="The training is not continued")
         return f"/runs/{job.id}", None

@@ -133,7 +133,10 @@ def test_training_that_is_continued_foresees_more_than_a_line(client: Client, tr
     run = client.wait(client.submit(job).id, timeout=90)
     assert run.status is RunStatus.finished, run.error
     scores = client.forecast_scores(run.id)
-    assert run.total_steps == len(scores) == 6
+    assert len(scores) == 6
+    # and five origins, continued four times each
+    assert run.step == run.total_steps == 26
+    assert run.device is not None
     last = {one.layer: one for one in scores if one.method == "continued_training"}
     assert list(last) == ["hidden.0", "head"]
     assert {one.origins for one in last.values()} == {5}

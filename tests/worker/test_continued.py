@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 
 import numpy as np
 import pytest
+import torch
 
-from sigmascope.errors import DivergedError, InvalidValueError
+from sigmascope.errors import DivergedError, InvalidValueError, NumericalError
 from sigmascope.schemas import ForecastSpec, TrainSpec
-from sigmascope.theory.forecasting import History
+from sigmascope.theory.forecasting import History, Score
 from worker.building import build_model
-from worker.continued import continued, singular_values, train_on
-from worker.continued_scores import check_same_run, judge
+from worker.continued import continued, singular_values
+from worker.continued_scores import check_data_set, check_same_run, continued_scores, judge
 from worker.datasets.images import Images, load
-from worker.optimisation import make_optimizer
+from worker.datasets.sampling import batch_indices, continued_indices
 from worker.training import Unwatched, train
 
 SPEC = TrainSpec.model_validate(
@@ -65,17 +66,21 @@ def test_every_continuation_has_batches_of_its_own(data: Images) -> None:
     assert not (ahead[:3] == real).all(axis=1).any()
 
 
-def test_by_the_same_batches_training_goes_on_as_the_run_did(data: Images) -> None:
-    """Momentum and schedule go on where they were."""
-    model = build_model(SPEC, data)
-    optimizer = make_optimizer(SPEC, model)
-    train_on(SPEC, model, data, optimizer, after=0, until=12, cancelled=lambda: False)
-    ours = copy.deepcopy(model)
-    stepping = make_optimizer(SPEC, ours)
-    stepping.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-    train_on(SPEC, ours, data, stepping, after=12, until=30, cancelled=lambda: False)
-    for name, values in values_after(SPEC, data, 30).items():
-        np.testing.assert_array_equal(singular_values(SPEC, ours)[name], values)
+def test_by_the_same_batches_a_continuation_does_what_the_run_did(
+    data: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Momentum and schedule go on where they were, to the last batch of the horizon."""
+
+    def same(size: int, *, step: int, **given: int) -> torch.Tensor:
+        return batch_indices(size, batch_size=given["batch_size"], step=step, seed=given["seed"])
+
+    monkeypatch.setattr("worker.continued.continued_indices", same)
+    found = continued(SPEC, build_model(SPEC, data), data, origins=[12, 20], horizon=8, members=2, seed=0)
+    assert found is not None
+    for place, step in enumerate((20, 28)):
+        for name, values in values_after(SPEC, data, step).items():
+            for member in found.ahead[name][place]:
+                np.testing.assert_array_equal(member, values)
 
 
 def test_split_projections_go_by_the_names_they_are_recorded_under(data: Images) -> None:
@@ -87,41 +92,135 @@ def test_split_projections_go_by_the_names_they_are_recorded_under(data: Images)
     assert {"blocks.0.qkv", "blocks.0.qkv.q"} <= set(found.now)
 
 
-def test_a_cancelled_one_ends_at_once(data: Images) -> None:
+@pytest.mark.parametrize("after", [3, 33])
+def test_a_cancelled_one_ends_at_once(data: Images, after: int) -> None:
+    """In the repeated run, and in a continuation."""
     asked = count()
-    assert (
-        continued(
-            SPEC,
-            build_model(SPEC, data),
-            data,
-            origins=[30],
-            horizon=10,
-            members=2,
-            seed=0,
-            cancelled=lambda: next(asked) >= 3,
-        )
-        is None
-    )
-    assert next(asked) < 10
+
+    def goes_on(made: int) -> bool:
+        assert made == 0
+        return next(asked) < after
+
+    model = build_model(SPEC, data)
+    found = continued(SPEC, model, data, origins=[30], horizon=10, members=50, seed=0, goes_on=goes_on)
+    assert found is None
+    assert next(asked) <= after + 3
 
 
-def test_a_continuation_that_diverges_says_so(data: Images) -> None:
+def test_it_tells_how_many_continuations_are_done(data: Images) -> None:
+    told: list[int] = []
+
+    def goes_on(made: int) -> bool:
+        told.append(made)
+        return True
+
+    model = build_model(SPEC, data)
+    continued(SPEC, model, data, origins=[2, 4], horizon=2, members=3, seed=0, goes_on=goes_on)
+    assert told == sorted(told)
+    assert set(told) == set(range(7))
+
+
+def test_a_continuation_that_diverges_says_so(data: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     wild = SPEC.model_copy(update={"learning_rate": 1e9})
     with pytest.raises(DivergedError, match=r"continued from step 1 with other batches, .*: the loss is"):
         continued(wild, build_model(wild, data), data, origins=[1], horizon=8, members=2, seed=0)
 
+    # or its last batch leaves weights that are no numbers
+    def broken(_spec: TrainSpec, model: torch.nn.Module) -> dict[str, np.ndarray]:
+        if next(looked):
+            raise NumericalError("layer head: 2 of 240 weights are NaN or infinite")
+        return singular_values(_spec, model)
+
+    looked = count()
+    monkeypatch.setattr("worker.continued.singular_values", broken)
+    with pytest.raises(DivergedError, match=r"from step 2 .*: layer head: 2 of 240 weights are NaN"):
+        continued(SPEC, build_model(SPEC, data), data, origins=[2], horizon=1, members=2, seed=0)
+
+
+class TestBatches:
+    def test_what_is_left_of_the_epoch_is_drawn_in_another_order(self) -> None:
+        def batches(steps: range, **given: int) -> list[int]:
+            found = [continued_indices(103, batch_size=10, step=step, seed=1, **given) for step in steps]
+            return torch.cat(found).tolist()
+
+        usual = [batch_indices(103, batch_size=10, step=step, seed=1) for step in range(1, 11)]
+        used = set(torch.cat(usual[:4]).tolist())
+        left = batches(range(5, 11), after=4, other=7)
+        assert len(set(left)) == 60
+        assert not used & set(left)
+        assert left != torch.cat(usual[4:]).tolist()
+        assert left == batches(range(5, 11), after=4, other=7)
+        assert left != batches(range(5, 11), after=4, other=8)
+        # and the next epoch has them all again
+        following = batches(range(11, 21), after=4, other=7)
+        assert len(set(following)) == 100
+        assert used & set(following)
+        # an origin at the end of an epoch leaves a whole one
+        assert len(set(batches(range(11, 21), after=10, other=7))) == 100
+
+    def test_a_batch_larger_than_the_data_is_refused(self) -> None:
+        with pytest.raises(InvalidValueError, match="batch_size must be at most the data set's 5 samples"):
+            continued_indices(5, batch_size=6, step=2, seed=0, after=1, other=1)
+
 
 def test_changes_are_foreseen_from_what_was_recorded() -> None:
-    """A repeated run that is a little off does not shift the forecast."""
-    spec = ForecastSpec.model_validate({"run": "0123456789", "horizon": 2, "first_origin": 50})
+    """A repeated run that is a little off does not shift the forecast, and it sees nothing that came."""
     recorded = np.linspace(2.0, 3.0, 101)[:, None]
-    origins = np.array([50, 70])
+    origins = [50, 70]
     now = recorded[origins] + 1e-3
-    ahead = (recorded[origins + 2] + 1e-3)[:, None].repeat(3, axis=1)
-    score = judge(History.of(recorded), origins, now, ahead, spec)
-    assert score.origins == 2
+    ahead = (recorded[[52, 72]] + 1e-3)[:, None].repeat(3, axis=1)
+    score = judge(History.of(recorded), origins, now, ahead, horizon=2)
+    assert (score.method, score.horizon, score.origins) == ("continued_training", 2, 2)
     assert score.mae == pytest.approx(0.0, abs=1e-12)
     assert score.skill == pytest.approx(1.0)
+    # where something else comes, the forecast is off by as much
+    other = recorded.copy()
+    other[[52, 72]] += 0.5
+    assert judge(History.of(other), origins, now, ahead, horizon=2).mae == pytest.approx(0.5)
+
+
+def test_scores_are_those_of_the_layers_members_and_seed_that_are_asked_for(data: Images) -> None:
+    values = {step: values_after(SPEC, data, step) for step in (10, 15, 20)}
+    past = np.zeros((21, 8))
+    for step, found in values.items():
+        past[step] = found["head"][:8]
+    spec = ForecastSpec.model_validate(
+        {"run": "0123456789", "horizon": 5, "first_origin": 10, "members": 4, "seed": 3}
+    )
+
+    def scored(change: float = 0.0) -> dict[str, Score]:
+        history = History.of(past + change)
+        return continued_scores(
+            spec, SPEC, data, {"head": history}, [10, 15], torch.device("cpu"), goes_on=lambda _: True
+        )
+
+    with threads_kept():
+        (score,) = scored().values()
+        found = continued(SPEC, build_model(SPEC, data), data, origins=[10, 15], horizon=5, members=4, seed=3)
+        assert found is not None
+        expected = judge(History.of(past), [10, 15], found.now["head"], found.ahead["head"], horizon=5)
+        assert score.mae == pytest.approx(expected.mae, rel=1e-9)
+        with pytest.raises(
+            InvalidValueError, match="cannot be repeated here: at step 10 a value of layer head"
+        ):
+            scored(0.5)
+
+
+@contextmanager
+def threads_kept() -> Iterator[None]:
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_other_data_are_refused() -> None:
+    check_data_set("0123456789", "abc", "abc")
+    with pytest.raises(InvalidValueError, match="trained on data of SHA-256 def, those here have abc"):
+        check_data_set("0123456789", "abc", "def")
+    with pytest.raises(InvalidValueError, match="SHA-256 unknown"):
+        check_data_set("0123456789", "abc", "")
 
 
 def test_another_run_than_the_recorded_one_is_refused() -> None:

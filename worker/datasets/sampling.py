@@ -19,15 +19,38 @@ def batch_indices(size: int, *, batch_size: int, step: int, seed: int) -> Tensor
         InvalidValueError: the batch is larger than the data set.
     """
     if batch_size > size:
-        raise InvalidValueError(f"batch_size must be at most the data set's {size} samples, got {batch_size}")
+        raise _too_large(size, batch_size)
     epoch, position = divmod(step - 1, size // batch_size)
     return _order(size, seed=seed, epoch=epoch)[position * batch_size : (position + 1) * batch_size].clone()
 
 
-@lru_cache(maxsize=2)
+def continued_indices(size: int, *, batch_size: int, step: int, seed: int, after: int, other: int) -> Tensor:
+    """Indices in batch ``step`` > ``after`` where chance goes another way after batch ``after``.
+
+    The run of ``seed`` is in the middle of an epoch then: what is left of it is drawn anew, by ``other``, as
+    are the epochs after it. This is how batches come, given those that were.
+
+    Raises:
+        InvalidValueError: the batch is larger than the data set.
+    """
+    if batch_size > size:
+        raise _too_large(size, batch_size)
+    (now, used), (epoch, position) = (divmod(made, size // batch_size) for made in (after, step - 1))
+    if epoch > now:
+        return batch_indices(size, batch_size=batch_size, step=step, seed=other)
+    left = _order(size, seed=seed, epoch=now)[used * batch_size :]
+    first = (position - used) * batch_size
+    return left[_order(len(left), seed=other, epoch=now)[first : first + batch_size]]
+
+
+@lru_cache(maxsize=4)
 def _order(size: int, *, seed: int, epoch: int) -> Tensor:
     # kept, because permuting the million samples of a text takes longer than a batch of a small model
     return torch.randperm(size, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
+
+
+def _too_large(size: int, batch_size: int) -> InvalidValueError:
+    return InvalidValueError(f"batch_size must be at most the data set's {size} samples, got {batch_size}")
 
 
 def evenly_spaced(size: int, *, limit: int | None) -> Tensor:
