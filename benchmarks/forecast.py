@@ -4,17 +4,17 @@ Nine runs of 800 batches: MLPs, ViTs and GPTs, plain SGD at a constant rate, on 
 download and, where SIGMASCOPE_DATA_DIR is set, on CIFAR-10 and Shakespeare too. Of each run up to six weight
 matrices with at least 64 singular values. One setting for all; nothing is tuned per run.
 
-Of forecasters that see the past of the values alone, ``damped_trend`` is the best, judged at every origin.
-The best of all is ``continued_training``, which has the network, the data and five times the computing of
-what it foresees; it is judged at every 100th origin.
+The best that sees the past of the values alone is ``damped_trend``. What can be foreseen at all is that of
+``continued_training``, which has the network, the data and five times the computing of what it foresees; it
+is judged at every 100th origin, where all others but the equation are judged at every one.
 
-    best_forecast_skill_vs_persistence   1 - MAE / MAE(persistence) of ``continued_training``, over the layers
-                                         of a run
-    best_forecast_mae_vs_linear          its MAE over that of ``linear`` at the same origins, the same way
+    best_forecast_skill_vs_persistence   1 - MAE / MAE(persistence) of ``damped_trend``, over the layers of a
+                                         run
+    best_forecast_mae_vs_linear          its MAE over that of ``linear``, the same way
     forecast_coverage_90                 share of outcomes inside its 90 % band
-    trend_skill_vs_persistence           the same three of ``damped_trend``
-    trend_mae_vs_linear
-    trend_coverage_90
+    continued_skill_vs_persistence       the same three of ``continued_training``, at the same origins
+    continued_mae_vs_linear
+    continued_coverage_90
     sde_skill_vs_persistence             of the paper's equation, every 25th origin
     sde_as_printed_skill_vs_persistence  the same with the repulsion as printed
     hindsight_skill                      what limits trends: skill of the best fixed mix of fifteen, its
@@ -235,15 +235,16 @@ def measure(report: Report) -> None:
 
     for name, spec, files in specifications():
         past = histories(spec, files)
-        best, trend = by_training_on(spec, files, past), by_the_past(past, "damped_trend")
+        best, continuing = by_the_past(past, "damped_trend"), by_training_on(spec, files, past)
+        line, some = by_the_past(past, "linear"), by_the_past(past, "linear", every=CONTINUE_EVERY)
         emit(
             name,
             best_forecast_skill_vs_persistence=skill(best),
-            best_forecast_mae_vs_linear=mae(best) / mae(by_the_past(past, "linear", every=CONTINUE_EVERY)),
+            best_forecast_mae_vs_linear=mae(best) / mae(line),
             forecast_coverage_90=coverage(best),
-            trend_skill_vs_persistence=skill(trend),
-            trend_mae_vs_linear=mae(trend) / mae(by_the_past(past, "linear")),
-            trend_coverage_90=coverage(trend),
+            continued_skill_vs_persistence=skill(continuing),
+            continued_mae_vs_linear=mae(continuing) / mae(some),
+            continued_coverage_90=coverage(continuing),
             hindsight_skill=hindsight(past),
             unforeseeable_share=unforeseeable(past),
         )

@@ -12,17 +12,19 @@ import numpy as np
 from sqlalchemy import Engine
 
 from backend.settings import Settings
-from backend.storage.forecasts import ScoreRecord, continued_origins, planned, steps_of, write_scores
+from backend.storage.forecasts import (
+    ScoreRecord,
+    continued_layers,
+    continued_origins,
+    planned,
+    steps_of,
+    write_scores,
+)
 from backend.storage.histories import data_set_of, history, spec_of
 from backend.storage.runs import Claim, advance, replan
 from sigmascope.records import LayerShape
-from sigmascope.schemas import CONTINUED, ForecastScore, ForecastSpec, RunStatus
-from sigmascope.theory.forecasting import (
-    EQUATIONS,
-    History,
-    Score,
-    rolling_evaluation,
-)
+from sigmascope.schemas import ForecastScore, ForecastSpec, RunStatus
+from sigmascope.theory.forecasting import EQUATIONS, History, Score, rolling_evaluation
 from worker.continued_scores import check_data_set, continued_scores
 from worker.database_sink import DatabaseSink
 from worker.devices import choose_device
@@ -50,20 +52,17 @@ def run(engine: Engine, held: Claim, settings: Settings, spec: ForecastSpec) -> 
         weigh=lambda _: SCORES_WEIGH,
     )
     with engine.begin() as connection:
-        plan = planned(spec, connection)
+        plan, layers = planned(spec, connection), continued_layers(spec, connection)
         # the run may have gone on since it was queued
         replan(connection, held, total_steps=steps_of(spec, connection))
     done = 0
-    for layer, of_layer in groupby(
-        [(layer, method) for layer, method in plan if method != CONTINUED], key=itemgetter(0)
-    ):
+    for layer, of_layer in groupby(plan, key=itemgetter(0)):
         past = _history(engine, spec, layer)
         for _, method in of_layer:
             done += 1
             _keep(sink, done, as_schema(layer.name, past, evaluate(past, method, spec)))
             if sink.cancel_requested:
                 return RunStatus.cancelled
-    layers = [layer for layer, method in plan if method == CONTINUED]
     if layers:
         _score_continued(engine, held, settings, spec, layers, sink, done=done)
     return RunStatus.cancelled if sink.cancel_requested else RunStatus.finished

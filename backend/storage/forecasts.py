@@ -14,7 +14,7 @@ from backend.storage.results import Window
 from backend.storage.tables import ForecastRow, RunRow
 from sigmascope.errors import InvalidValueError
 from sigmascope.records import LayerShape
-from sigmascope.schemas import CONTINUED, FORECASTERS, Forecaster, ForecastSpec, RunStatus, Scored
+from sigmascope.schemas import FORECASTERS, Forecaster, ForecastSpec, RunStatus
 from sigmascope.theory.forecasting import EQUATIONS, FEWEST
 
 
@@ -26,10 +26,8 @@ class ScoreRecord:
     result: dict[str, Any]
 
 
-def planned(spec: ForecastSpec, connection: Connection) -> list[tuple[LayerShape, Scored]]:
+def planned(spec: ForecastSpec, connection: Connection) -> list[tuple[LayerShape, Forecaster]]:
     """What a forecast job scores: layers in network order, and on each the methods that it has records of.
-
-    Continued training comes after all: it is of all layers at once.
 
     Raises:
         InvalidValueError: the run or a layer is not there, the run has too few steps, or a method that is
@@ -42,13 +40,20 @@ def planned(spec: ForecastSpec, connection: Connection) -> list[tuple[LayerShape
     for method in spec.methods or ():
         if all(method in missing for missing in lacking.values()):
             raise InvalidValueError(f"methods: {lacking[layers[0].name][method]}")
-    by_the_past: list[tuple[LayerShape, Scored]] = [
+    return [
         (layer, method)
         for layer in layers
         for method in dict.fromkeys(asked)
         if method not in lacking[layer.name]
     ]
-    return by_the_past + [(layer, CONTINUED) for layer in layers if spec.continued_training]
+
+
+def continued_layers(spec: ForecastSpec, connection: Connection) -> list[LayerShape]:
+    """The layers that continued training is scored on, after all else and all at once.
+
+    InvalidValueError: the run or a layer is not there.
+    """
+    return _layers(spec, connection) if spec.continued_training else []
 
 
 def steps_of(spec: ForecastSpec, connection: Connection) -> int:
@@ -56,11 +61,11 @@ def steps_of(spec: ForecastSpec, connection: Connection) -> int:
 
     InvalidValueError: as ``planned``.
     """
-    scores = len(planned(spec, connection))
-    if not spec.continued_training:
+    scores, continued = len(planned(spec, connection)), len(continued_layers(spec, connection))
+    if not continued:
         return scores
     _, last = _recorded_and_last(spec, connection)
-    return scores + spec.members * len(continued_origins(spec, last))
+    return scores + continued + spec.members * len(continued_origins(spec, last))
 
 
 def continued_origins(spec: ForecastSpec, last: int) -> range:
