@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,28 +11,31 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sigmascope.errors import DivergedError, NumericalError
+from sigmascope.errors import DivergedError
 from sigmascope.schemas import TrainSpec
 from sigmascope.spectra import exact_spectra
+from sigmascope.theory.forecasting import Steps
 from worker.building import Data, recorded_matrices
 from worker.datasets.sampling import continued_indices
 from worker.optimisation import make_optimizer
-from worker.training import Unwatched, train
+from worker.training import Unwatched, Watcher, train
 
 Values = NDArray[np.float64]
+
+LOOKS = 4  # at the values of a continuation, in a horizon
 
 
 @dataclass(frozen=True, slots=True)
 class Continued:
-    """Singular values, descending, by layer.
+    """What continuations from one step of a run saw.
 
     Attributes:
-        now: (origins, n) of the repeated run.
-        ahead: (origins, members, n) so many batches later, of each continuation.
+        steps: (s,) that they were looked at, from the one that they branch off at to their last.
+        values: singular values, descending, by layer: (members, s, n).
     """
 
-    now: Mapping[str, Values]
-    ahead: Mapping[str, Values]
+    steps: Steps
+    values: Mapping[str, Values]
 
 
 def continued(
@@ -40,32 +43,33 @@ def continued(
     model: nn.Module,
     data: Data,
     *,
-    origins: Sequence[int],
+    origins: Sequence[range],
     horizon: int,
     members: int,
     seed: int,
-    check: Callable[[int, Mapping[str, Values]], None] = lambda _origin, _now: None,
+    check: Callable[[int, Mapping[str, Values]], None] = lambda _step, _now: None,
     goes_on: Callable[[int], bool] = lambda _made: True,
-) -> Continued | None:
-    """Train a new ``model`` as ``spec`` says to the last of ``origins``, and from each on ``members`` times.
+) -> list[Continued] | None:
+    """Train a new ``model`` as ``spec`` says, and from the first of each of ``origins`` on ``members`` times.
 
-    Every continuation goes on for ``horizon`` batches from the weights and the state of the optimizer at its
-    origin, at the rates of these steps, with batches of its own: it sees nothing that the run has seen after
-    the origin. What is left of an epoch there is known, and is drawn in another order.
+    Every continuation goes on from the weights and the state of the optimizer at that step, at the rates of
+    the steps after it, with batches of its own: it sees nothing that the run has seen after that step. What
+    is left of an epoch there is known, and is drawn in another order. It ends a horizon after the last of its
+    origins.
 
     Args:
         spec: of the run.
         model: as it was before the first batch.
         data: on the device of the model.
-        origins: steps of the run, ascending.
-        horizon: batches that training goes on for.
-        members: continuations of an origin.
+        origins: steps of the run, ascending, together with those that are foreseen by the same continuations.
+        horizon: batches ahead.
+        members: continuations of a step.
         seed: of their batches.
-        check: is shown the repeated run at each origin, before that is continued.
+        check: is shown the repeated run at each step that it is continued from, before it is.
         goes_on: is told after each batch how many continuations are done; all ends where it says no.
 
     Returns:
-        None where ``goes_on`` said no.
+        One of each of ``origins``; None where ``goes_on`` said no.
 
     Raises:
         DivergedError: the run, or a continuation.
@@ -74,45 +78,64 @@ def continued(
     # nobody reads the test split
     quiet = spec.model_copy(update={"evaluate_every": spec.batches + 1})
     seeds = np.random.default_rng([spec.seed, seed])
-    now: list[dict[str, Values]] = []
-    ahead: list[list[dict[str, Values]]] = []
+    found: list[Continued] = []
     made = reached = 0
 
     def stops() -> bool:
         return not goes_on(made)
 
-    for origin in origins:
-        train_on(quiet, model, data, optimizer, after=reached, until=origin, stops=stops)
+    for some in origins:
+        train_on(quiet, model, data, optimizer, after=reached, until=some[0], stops=stops)
         if stops():
             return None
-        reached = origin
-        now.append(singular_values(spec, model))
-        check(origin, now[-1])
-        ahead.append([])
+        reached = some[0]
+        now = singular_values(spec, model)
+        check(reached, now)
+        end = some[-1] + horizon
+        steps = [*range(reached, end, max(1, horizon // LOOKS)), end]
+        paths: list[list[dict[str, Values]]] = []
         for number in seeds.integers(2**31, size=members).tolist():
             ours, stepping = branch(spec, model, optimizer)
+            seen = Looks(spec, ours, at=steps, known=now)
+            batch_of = other_batches(spec, data, after=reached, other=number)
             try:
                 train_on(
-                    quiet, ours, data, stepping, after=origin, until=origin + horizon, stops=stops,
-                    batch_of=other_batches(spec, data, after=origin, other=number),
+                    quiet, ours, data, stepping, after=reached, until=end, stops=stops, watcher=seen,
+                    batch_of=batch_of,
                 )  # fmt: skip
-                if stops():
-                    return None
-                ahead[-1].append(singular_values(spec, ours))
-            except NumericalError as error:
-                reason = error.__cause__ if isinstance(error, DivergedError) else error
+            except DivergedError as error:
                 raise DivergedError(
-                    f"continued from step {origin} with other batches, training diverges: {reason}; score "
-                    "the other methods alone, or a shorter horizon"
+                    f"continued from step {reached} with other batches, training diverges: "
+                    f"{error.__cause__}; score the other methods alone, or a shorter horizon"
                 ) from error
+            if stops():
+                return None
+            paths.append(seen.values)
             made += 1
             if stops():
                 return None
-    names = now[0]
-    return Continued(
-        {name: np.array([one[name] for one in now]) for name in names},
-        {name: np.array([[one[name] for one in of] for of in ahead]) for name in names},
-    )
+        values = {name: np.array([[one[name] for one in path] for path in paths]) for name in now}
+        found.append(Continued(np.array(steps), values))
+    return found
+
+
+class Looks(Unwatched):
+    """Looks at a run after some of its batches.
+
+    Attributes:
+        values: the singular values of each layer, look by look; the first are ``known``.
+    """
+
+    def __init__(
+        self, spec: TrainSpec, model: nn.Module, *, at: Collection[int], known: dict[str, Values]
+    ) -> None:
+        self._spec, self._model, self._at = spec, model, at
+        self.values = [known]
+
+    def record(self, step: int, metrics: Mapping[str, float]) -> None:
+        """As they are now, where they are wanted."""
+        if step in self._at:
+            self.values.append(singular_values(self._spec, self._model))
 
 
 def branch(
@@ -144,7 +167,8 @@ def train_on(
     *,
     after: int,
     until: int,
-    stops: Callable[[], bool] = lambda: False,
+    stops: Callable[[], bool],
+    watcher: Watcher | None = None,
     batch_of: Callable[[int], torch.Tensor] | None = None,
 ) -> None:
     """The batches ``after`` + 1 to ``until``."""
@@ -157,7 +181,7 @@ def train_on(
 
     if left > 0:
         train(
-            spec, model, data, watcher=Unwatched(), stop=stop, optimizer=optimizer, after=after,
+            spec, model, data, watcher=watcher or Unwatched(), stop=stop, optimizer=optimizer, after=after,
             batch_of=batch_of,
         )  # fmt: skip
 

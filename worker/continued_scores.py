@@ -10,9 +10,9 @@ import torch
 from sigmascope.errors import InvalidValueError
 from sigmascope.schemas import CONTINUED, ForecastSpec, TrainSpec
 from sigmascope.spectra import weight_matrices
-from sigmascope.theory.forecasting import History, Score, judged, of_members
+from sigmascope.theory.forecasting import History, Score, Steps, as_parted, judged, of_members
 from worker.building import Data, build_model
-from worker.continued import Values, continued
+from worker.continued import Continued, Values, continued
 from worker.devices import make_repeatable
 from worker.training_job import thread_count
 
@@ -25,25 +25,25 @@ def continued_scores(
     trained: TrainSpec,
     data: Data,
     pasts: Mapping[str, History],
-    origins: Sequence[int],
+    origins: Sequence[range],
     device: torch.device,
     *,
     goes_on: Callable[[int], bool],
 ) -> dict[str, Score]:
     """Of ``continued_training`` on the run that ``trained`` describes, by layer; none where it is ended.
 
-    The run is repeated on ``device``, where ``data`` are, and the changes that continuations see are added to
-    what was recorded at their origin. ``goes_on`` is as for :func:`worker.continued.continued`.
+    The run is repeated on ``device``, where ``data`` are. ``origins`` and ``goes_on`` are as for
+    :func:`worker.continued.continued`.
 
     Raises:
         InvalidValueError: data do not fit, or the repeated run is not near the one that was recorded.
         DivergedError: a continuation.
     """
 
-    def check(origin: int, now: Mapping[str, Values]) -> None:
+    def check(step: int, now: Mapping[str, Values]) -> None:
         for name, past in pasts.items():
-            recorded = past.values[origin]
-            check_same_run(spec.run, origin, name, now[name][: len(recorded)], recorded)
+            recorded = past.values[step]
+            check_same_run(spec.run, step, name, now[name][: len(recorded)], recorded)
 
     make_repeatable(device)
     model = build_model(trained, data).to(device)
@@ -61,23 +61,43 @@ def continued_scores(
     )
     if found is None:
         return {}
-    return {
-        name: judge(past, origins, found.now[name], found.ahead[name], horizon=spec.horizon)
-        for name, past in pasts.items()
-    }
+    return {name: judge(past, origins, found, name, horizon=spec.horizon) for name, past in pasts.items()}
 
 
-def judge(past: History, origins: Sequence[int], now: Values, ahead: Values, *, horizon: int) -> Score:
-    """The score of continuations from ``now`` (o, n) to ``ahead`` (o, members, n)."""
-    steps = np.array(origins)
-    held = past.values[steps]
-    foreseen = quantiles_of(held, now[:, : held.shape[1]], ahead[..., : held.shape[1]])
-    return judged(CONTINUED, horizon, foreseen, past.values[steps + horizon], held)
+def judge(
+    past: History, origins: Sequence[range], found: Sequence[Continued], layer: str, *, horizon: int
+) -> Score:
+    """The score on a layer of what continuations ``found`` for each of ``origins``."""
+    foreseen = [
+        forecasts(past, some, of.steps, of.values[layer], horizon=horizon)
+        for some, of in zip(origins, found, strict=True)
+    ]
+    steps = np.concatenate(origins)
+    return judged(
+        CONTINUED, horizon, np.concatenate(foreseen), past.values[steps + horizon], past.values[steps]
+    )
 
 
-def quantiles_of(recorded: Values, now: Values, ahead: Values) -> Values:
-    """(o, k, 5): the changes from ``now`` (o, k) to ``ahead`` (o, members, k), from what was ``recorded``."""
-    return np.maximum(of_members(recorded[:, None] + ahead - now[:, None]), 0.0)
+def forecasts(past: History, origins: range, steps: Steps, values: Values, *, horizon: int) -> Values:
+    """(o, k, 5): quantiles by members that were looked at ``steps`` (s,) and had ``values`` (members, s, n).
+
+    They branch off at the first of ``steps`` and ``origins`` from what was recorded there: a repeated run may
+    be a little off.
+    """
+    recorded = past.values[origins]
+    members = values[..., : recorded.shape[1]]
+    members = members + recorded[0] - members[:, :1]
+    meanwhile, ahead = (values_at(np.array(origins) + later, steps, members) for later in (0, horizon))
+    return np.maximum(of_members(as_parted(recorded, meanwhile, ahead)), 0.0)
+
+
+def values_at(wanted: Steps, steps: Steps, values: Values) -> Values:
+    """(o, members, k) at the ``wanted`` (o,) steps of ``values`` (members, s, k), linear between two."""
+    place = np.interp(wanted, steps, np.arange(len(steps)))
+    before = np.minimum(place.astype(int), len(steps) - 2)
+    share = (place - before)[:, None, None]
+    looks = values.swapaxes(0, 1)
+    return np.asarray((1.0 - share) * looks[before] + share * looks[before + 1])
 
 
 def check_data_set(run_id: str, here: str, recorded: str) -> None:

@@ -68,9 +68,11 @@ def steps_of(spec: ForecastSpec, connection: Connection) -> int:
     return scores + continued + spec.members * len(continued_origins(spec, last))
 
 
-def continued_origins(spec: ForecastSpec, last: int) -> range:
-    """The steps that the training is continued from, of a run that ends at step ``last``."""
-    return range(spec.first_origin, last - spec.horizon + 1, spec.continue_every)
+def continued_origins(spec: ForecastSpec, last: int) -> list[range]:
+    """All origins of a run that ends at step ``last``; the training is continued from the first of each."""
+    every = spec.continue_every
+    origins = range(spec.first_origin, last - spec.horizon + 1)
+    return [origins[at : at + every] for at in range(0, len(origins), every)]
 
 
 def _layers(spec: ForecastSpec, connection: Connection) -> list[LayerShape]:

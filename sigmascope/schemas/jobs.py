@@ -125,8 +125,9 @@ class ForecastSpec(Job):
 
     ``continued_training`` scores what knows the network, the data and the optimizer too: the run is repeated
     from its first batch, and goes on from every ``continue_every``-th step ``members`` times with other
-    batches. That takes ``members`` times ``horizon`` batches of training for each origin, and shows what can
-    be foreseen at all.
+    batches, until ``horizon`` after the last origin before the next such step. That takes ``members`` times
+    ``horizon + continue_every`` batches of training for each of these steps, and shows what can be foreseen
+    at all.
     """
 
     kind: Literal["forecast"] = "forecast"
@@ -152,10 +153,14 @@ class ForecastSpec(Job):
         False, title="Continued training", description="score the training itself too, with other batches"
     )
     continue_every: int = Field(
-        50, ge=1, le=100_000, title="Continue every", description="steps between two continued origins"
+        100,
+        ge=1,
+        le=100_000,
+        title="Continue every",
+        description="steps between two that training is continued from",
     )
     members: int = Field(
-        5, ge=2, le=100, title="Members", description="how often training goes on from an origin"
+        5, ge=2, le=100, title="Members", description="how often training goes on from such a step"
     )
     seed: int = Field(
         0,

@@ -129,7 +129,7 @@ class TestSummary:
         said = forecast_table.summary([BASE, score(), score(method=CONTINUED, skill=0.9)])
         assert "Best on average over 1 layer: damped trend, skill 0.713" in said
         assert said.endswith("continued with other batches has skill 0.900: the rest is mostly chance.")
-        # of few origins the limit itself is known badly
+        # five members know the limit badly
         below = forecast_table.summary([BASE, score(), score(method=CONTINUED, skill=0.6)])
         assert below.endswith("Training continued with other batches has skill 0.600.")
         alone = forecast_table.summary([BASE, score(method=CONTINUED, skill=0.9)])
@@ -155,7 +155,7 @@ class TestPage:
         for spec, offered in ((SPEC, True), (SPEC.model_copy(update={"continued_training": True}), False)):
             page = await run_page.layout(api(service(job(spec=spec), [])), "0123abcd", origin="http://here")
             assert ("continue-training" in ids_of(page)) is offered
-            assert ("training goes on 5 times from every 50th step, on cpu" in text_of(page)) is not offered
+            assert ("training goes on 5 times from every 100th step, on cpu" in text_of(page)) is not offered
 
     async def test_an_ended_run_is_not_asked_about_again(self) -> None:
         for run, ended in ((job(), True), (job(status=RunStatus.running), False)):

@@ -134,12 +134,13 @@ def test_training_that_is_continued_foresees_more_than_a_line(client: Client, tr
     assert run.status is RunStatus.finished, run.error
     scores = client.forecast_scores(run.id)
     assert len(scores) == 6
-    # and five origins, continued four times each
+    # and five steps, continued four times each
     assert run.step == run.total_steps == 26
     assert run.device is not None
     last = {one.layer: one for one in scores if one.method == "continued_training"}
     assert list(last) == ["hidden.0", "head"]
-    assert {one.origins for one in last.values()} == {5}
+    # from every origin that the others speak from too
+    assert {one.origins for one in last.values()} == {81}
     line = {one.layer: one for one in scores if one.method == "linear"}
     for name, one in last.items():
         assert one.skill is not None

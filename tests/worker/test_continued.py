@@ -14,8 +14,15 @@ from sigmascope.errors import DivergedError, InvalidValueError, NumericalError
 from sigmascope.schemas import ForecastSpec, TrainSpec
 from sigmascope.theory.forecasting import History, Score
 from worker.building import build_model
-from worker.continued import continued, singular_values
-from worker.continued_scores import check_data_set, check_same_run, continued_scores, judge
+from worker.continued import Continued, continued, singular_values
+from worker.continued_scores import (
+    check_data_set,
+    check_same_run,
+    continued_scores,
+    forecasts,
+    judge,
+    values_at,
+)
 from worker.datasets.images import Images, load
 from worker.datasets.sampling import batch_indices, continued_indices
 from worker.training import Unwatched, train
@@ -41,26 +48,30 @@ def values_after(spec: TrainSpec, data: Images, batches: int) -> dict[str, np.nd
 
 
 def test_a_run_is_repeated_bit_for_bit_whatever_branches_off(data: Images) -> None:
-    found = continued(SPEC, build_model(SPEC, data), data, origins=[10, 25], horizon=5, members=2, seed=0)
+    origins = [range(10, 11), range(25, 27)]
+    found = continued(SPEC, build_model(SPEC, data), data, origins=origins, horizon=5, members=2, seed=0)
     assert found is not None
-    for place, origin in enumerate((10, 25)):
-        for name, values in values_after(SPEC, data, origin).items():
-            np.testing.assert_array_equal(found.now[name][place], values)
-    assert found.ahead["hidden.0"].shape == (2, 2, 24)
+    for some, one in zip(origins, found, strict=True):
+        for name, values in values_after(SPEC, data, some[0]).items():
+            np.testing.assert_array_equal(one.values[name][:, 0], [values, values])
+    # every fourth of a horizon, to a horizon after the last
+    assert [one.steps.tolist() for one in found] == [[10, 11, 12, 13, 14, 15], [25, 26, 27, 28, 29, 30, 31]]
+    assert found[1].values["hidden.0"].shape == (2, 7, 24)
 
 
 def test_every_continuation_has_batches_of_its_own(data: Images) -> None:
-    found, again, other = (
-        continued(SPEC, build_model(SPEC, data), data, origins=[10, 20], horizon=10, members=3, seed=seed)
-        for seed in (0, 0, 1)
-    )
-    assert found is not None
-    assert again is not None
-    assert other is not None
-    ahead = found.ahead["hidden.0"].reshape(6, -1)
+    origins = [range(10, 11), range(20, 21)]
+
+    def last(seed: int, layer: str) -> np.ndarray:
+        model = build_model(SPEC, data)
+        found = continued(SPEC, model, data, origins=origins, horizon=10, members=3, seed=seed)
+        assert found is not None
+        return np.concatenate([one.values[layer][:, -1] for one in found])
+
+    ahead = last(0, "hidden.0")
     assert len(np.unique(ahead, axis=0)) == 6
-    np.testing.assert_array_equal(found.ahead["head"], again.ahead["head"])
-    assert not (found.ahead["head"] == other.ahead["head"]).all(axis=-1).any()
+    np.testing.assert_array_equal(last(0, "head"), last(0, "head"))
+    assert not (last(0, "head") == last(1, "head")).all(axis=-1).any()
     # none of them is what the run itself did next
     real = values_after(SPEC, data, 20)["hidden.0"]
     assert not (ahead[:3] == real).all(axis=1).any()
@@ -75,21 +86,23 @@ def test_by_the_same_batches_a_continuation_does_what_the_run_did(
         return batch_indices(size, batch_size=given["batch_size"], step=step, seed=given["seed"])
 
     monkeypatch.setattr("worker.continued.continued_indices", same)
-    found = continued(SPEC, build_model(SPEC, data), data, origins=[12, 20], horizon=8, members=2, seed=0)
+    origins = [range(12, 16), range(20, 21)]
+    found = continued(SPEC, build_model(SPEC, data), data, origins=origins, horizon=8, members=2, seed=0)
     assert found is not None
-    for place, step in enumerate((20, 28)):
-        for name, values in values_after(SPEC, data, step).items():
-            for member in found.ahead[name][place]:
-                np.testing.assert_array_equal(member, values)
+    for one in found:
+        for place, step in enumerate(one.steps.tolist()):
+            for name, values in values_after(SPEC, data, step).items():
+                np.testing.assert_array_equal(one.values[name][:, place], [values, values])
 
 
 def test_split_projections_go_by_the_names_they_are_recorded_under(data: Images) -> None:
     spec = TrainSpec.model_validate(
         {"model": {"kind": "vit", "patch": 14, "width": 16, "heads": 2, "layers": 1}, "projections": "both"}
     )
-    found = continued(spec, build_model(spec, data), data, origins=[2], horizon=1, members=2, seed=0)
+    model = build_model(spec, data)
+    found = continued(spec, model, data, origins=[range(2, 3)], horizon=1, members=2, seed=0)
     assert found is not None
-    assert {"blocks.0.qkv", "blocks.0.qkv.q"} <= set(found.now)
+    assert {"blocks.0.qkv", "blocks.0.qkv.q"} <= set(found[0].values)
 
 
 @pytest.mark.parametrize("after", [3, 33])
@@ -102,7 +115,8 @@ def test_a_cancelled_one_ends_at_once(data: Images, after: int) -> None:
         return next(asked) < after
 
     model = build_model(SPEC, data)
-    found = continued(SPEC, model, data, origins=[30], horizon=10, members=50, seed=0, goes_on=goes_on)
+    origins = [range(30, 31)]
+    found = continued(SPEC, model, data, origins=origins, horizon=10, members=50, seed=0, goes_on=goes_on)
     assert found is None
     assert next(asked) <= after + 3
 
@@ -115,7 +129,8 @@ def test_it_tells_how_many_continuations_are_done(data: Images) -> None:
         return True
 
     model = build_model(SPEC, data)
-    continued(SPEC, model, data, origins=[2, 4], horizon=2, members=3, seed=0, goes_on=goes_on)
+    origins = [range(2, 4), range(4, 5)]
+    continued(SPEC, model, data, origins=origins, horizon=2, members=3, seed=0, goes_on=goes_on)
     assert told == sorted(told)
     assert set(told) == set(range(7))
 
@@ -123,7 +138,7 @@ def test_it_tells_how_many_continuations_are_done(data: Images) -> None:
 def test_a_continuation_that_diverges_says_so(data: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     wild = SPEC.model_copy(update={"learning_rate": 1e9})
     with pytest.raises(DivergedError, match=r"continued from step 1 with other batches, .*: the loss is"):
-        continued(wild, build_model(wild, data), data, origins=[1], horizon=8, members=2, seed=0)
+        continued(wild, build_model(wild, data), data, origins=[range(1, 2)], horizon=8, members=2, seed=0)
 
     # or its last batch leaves weights that are no numbers
     def broken(_spec: TrainSpec, model: torch.nn.Module) -> dict[str, np.ndarray]:
@@ -134,7 +149,7 @@ def test_a_continuation_that_diverges_says_so(data: Images, monkeypatch: pytest.
     looked = count()
     monkeypatch.setattr("worker.continued.singular_values", broken)
     with pytest.raises(DivergedError, match=r"from step 2 .*: layer head: 2 of 240 weights are NaN"):
-        continued(SPEC, build_model(SPEC, data), data, origins=[2], horizon=1, members=2, seed=0)
+        continued(SPEC, build_model(SPEC, data), data, origins=[range(2, 3)], horizon=1, members=2, seed=0)
 
 
 class TestBatches:
@@ -163,43 +178,74 @@ class TestBatches:
             continued_indices(5, batch_size=6, step=2, seed=0, after=1, other=1)
 
 
+def members_of(path: np.ndarray, some: range, *, horizon: int, off: float = 0.0) -> Continued:
+    """Three that all do what ``path`` (t,) did, ``off`` beside it."""
+    steps = np.arange(some[0], some[-1] + horizon + 1)
+    return Continued(steps, {"head": (path[steps] + off)[None, :, None].repeat(3, axis=0)})
+
+
 def test_changes_are_foreseen_from_what_was_recorded() -> None:
     """A repeated run that is a little off does not shift the forecast, and it sees nothing that came."""
-    recorded = np.linspace(2.0, 3.0, 101)[:, None]
-    origins = [50, 70]
-    now = recorded[origins] + 1e-3
-    ahead = (recorded[[52, 72]] + 1e-3)[:, None].repeat(3, axis=1)
-    score = judge(History.of(recorded), origins, now, ahead, horizon=2)
-    assert (score.method, score.horizon, score.origins) == ("continued_training", 2, 2)
+    recorded = np.linspace(2.0, 3.0, 101)
+    origins = [range(50, 51), range(70, 74)]
+    found = [members_of(recorded, some, horizon=2, off=1e-3) for some in origins]
+    score = judge(History.of(recorded[:, None]), origins, found, "head", horizon=2)
+    assert (score.method, score.horizon, score.origins) == ("continued_training", 2, 5)
     assert score.mae == pytest.approx(0.0, abs=1e-12)
     assert score.skill == pytest.approx(1.0)
     # where something else comes, the forecast is off by as much
     other = recorded.copy()
-    other[[52, 72]] += 0.5
-    assert judge(History.of(other), origins, now, ahead, horizon=2).mae == pytest.approx(0.5)
+    other[52] += 0.5
+    told = judge(History.of(other[:, None]), origins[:1], found[:1], "head", horizon=2)
+    assert told.mae == pytest.approx(0.5)
+
+
+def test_a_forecast_knows_what_came_since_the_continuations_branched_off() -> None:
+    """Members that walk at random part for good: so does what parts the run from them. And no others."""
+    steps, chance = np.arange(50, 71), np.random.default_rng(0)
+    walks = np.cumsum(chance.normal(size=(50, 21, 3)), axis=1) + 400.0
+    walks += 400.0 - walks[:, :1]
+    recorded = np.full((71, 3), 400.0)
+    recorded[55:] += 70.0
+    median = forecasts(History.of(recorded), range(50, 61), steps, walks, horizon=10)[..., 2]
+    np.testing.assert_allclose(median[:5], 400.0, atol=5.0)
+    np.testing.assert_allclose(median[5:], 470.0, atol=10.0)
+    # where members come back whatever parted them, so will the run
+    walks[:, 10:] = 400.0 + chance.normal(size=(50, 11, 3))
+    median = forecasts(History.of(recorded), range(50, 61), steps, walks, horizon=10)[..., 2]
+    np.testing.assert_allclose(median, 400.0, atol=10.0)
+
+
+def test_values_between_two_looks_are_on_the_line_between_them() -> None:
+    values = np.array([[[0.0], [4.0], [4.0]], [[1.0], [1.0], [3.0]]])
+    found = values_at(np.array([10, 11, 14, 16]), np.array([10, 14, 16]), values)
+    np.testing.assert_allclose(found[..., 0], [[0, 1], [1, 1], [4, 1], [4, 3]])
 
 
 def test_scores_are_those_of_the_layers_members_and_seed_that_are_asked_for(data: Images) -> None:
-    values = {step: values_after(SPEC, data, step) for step in (10, 15, 20)}
+    values = {step: values_after(SPEC, data, step) for step in range(10, 21)}
     past = np.zeros((21, 8))
     for step, found in values.items():
         past[step] = found["head"][:8]
     spec = ForecastSpec.model_validate(
         {"run": "0123456789", "horizon": 5, "first_origin": 10, "members": 4, "seed": 3}
     )
+    origins = [range(10, 14), range(14, 16)]
 
     def scored(change: float = 0.0) -> dict[str, Score]:
         history = History.of(past + change)
         return continued_scores(
-            spec, SPEC, data, {"head": history}, [10, 15], torch.device("cpu"), goes_on=lambda _: True
+            spec, SPEC, data, {"head": history}, origins, torch.device("cpu"), goes_on=lambda _: True
         )
 
     with threads_kept():
         (score,) = scored().values()
-        found = continued(SPEC, build_model(SPEC, data), data, origins=[10, 15], horizon=5, members=4, seed=3)
+        model = build_model(SPEC, data)
+        found = continued(SPEC, model, data, origins=origins, horizon=5, members=4, seed=3)
         assert found is not None
-        expected = judge(History.of(past), [10, 15], found.now["head"], found.ahead["head"], horizon=5)
+        expected = judge(History.of(past), origins, found, "head", horizon=5)
         assert score.mae == pytest.approx(expected.mae, rel=1e-9)
+        assert score.origins == 6
         with pytest.raises(
             InvalidValueError, match="cannot be repeated here: at step 10 a value of layer head"
         ):
@@ -247,6 +293,7 @@ def test_what_is_refused_is_not_continued_first(data: Images) -> None:
     asked: list[int] = []
     with pytest.raises(RefusedError):
         continued(
-            SPEC, build_model(SPEC, data), data, origins=[2, 4], horizon=1, members=2, seed=0, check=check
-        )
+            SPEC, build_model(SPEC, data), data, origins=[range(2, 4), range(4, 5)], horizon=1, members=2,
+            seed=0, check=check,
+        )  # fmt: skip
     assert asked == [2, 4]

@@ -4,7 +4,7 @@ from sigmascope.theory.forecasting.bands import LEVELS
 from sigmascope.theory.forecasting.evaluation import Score, judged, rolling_evaluation
 from sigmascope.theory.forecasting.forecast import METHODS, Forecast, forecast
 from sigmascope.theory.forecasting.history import FEWEST, History, Steps
-from sigmascope.theory.forecasting.members import of_members
+from sigmascope.theory.forecasting.members import as_parted, of_members
 from sigmascope.theory.forecasting.sde import EQUATIONS
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "History",
     "Score",
     "Steps",
+    "as_parted",
     "forecast",
     "judged",
     "of_members",

@@ -1,4 +1,4 @@
-"""Quantiles from a few outcomes, by Monte Carlo: they hold as many others as they promise, however few."""
+"""Forecasts from a few outcomes, by Monte Carlo: bands hold as many others as they promise, however few."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sigmascope.errors import InvalidValueError
-from sigmascope.theory.forecasting import LEVELS, of_members
+from sigmascope.theory.forecasting import LEVELS, as_parted, of_members
 
 
 @pytest.mark.parametrize("count", [2, 5, 30])
@@ -26,3 +26,29 @@ def test_without_spread_all_quantiles_are_the_outcome() -> None:
 def test_one_member_shows_no_spread() -> None:
     with pytest.raises(InvalidValueError, match="members must be 2 or more, got 1"):
         of_members(np.ones((1, 4)))
+
+
+@pytest.mark.parametrize("left", [0.0, 0.4, 1.0])
+def test_as_much_of_a_difference_is_left_as_members_show(left: float) -> None:
+    """Differences of which the share ``left`` is left, and chance: the conditional mean is s left."""
+    rng = np.random.default_rng(1)
+    parted = rng.standard_normal((400, 6, 8))
+    later = 2.0 + left * parted + 0.3 * rng.standard_normal(parted.shape)
+    now, outcome = parted[:, -1], later[:, -1]
+    members = as_parted(now, parted[:, :-1], later[:, :-1])
+    np.testing.assert_allclose(members.mean(axis=(0, 1)), 2.0, atol=0.1)
+    # of the mean of five with chance 0.3 each: sqrt(1 + 1/5) times what cannot be foreseen
+    error = np.sqrt(((members.mean(axis=1) - outcome) ** 2).mean())
+    assert error == pytest.approx(0.3 * np.sqrt(1.2), rel=0.05)
+    below = (outcome[..., None] <= of_members(members)).mean(axis=(0, 1))
+    np.testing.assert_allclose(below, LEVELS, atol=0.03)
+
+
+def test_members_that_have_not_parted_are_followed_in_their_changes() -> None:
+    now, same = np.array([[3.0]]), np.full((1, 4, 1), 2.0)
+    ahead = np.array([[[2.0], [2.5], [3.0], [3.5]]])
+    np.testing.assert_array_equal(as_parted(now, same, ahead), ahead + 1.0)
+    # nor is more than all of a difference kept, or one turned round
+    apart = np.array([[[1.0], [2.0], [3.0], [4.0]]])
+    np.testing.assert_array_equal(as_parted(now, apart, 2.0 * apart), 2.0 * apart + 3.0 - apart)
+    np.testing.assert_array_equal(as_parted(now, apart, -apart), -apart)
