@@ -55,6 +55,8 @@ def postgres_template(postgres: str) -> Iterator[Engine]:
     """The server, with a migrated database named ``template`` to copy."""
     server = open_engine(postgres).execution_options(isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))  # nothing here outlives the tests
+        connection.execute(text("SELECT pg_reload_conf()"))
         connection.execute(text("CREATE DATABASE template"))
     _migrate(server.url.set(database="template").render_as_string(hide_password=False))
     yield server

@@ -15,6 +15,7 @@ from backend.storage.runs import Claim
 from backend.storage.session import open_engine
 from sigmascope.client import expand
 from sigmascope.theory import laplacian
+from tests.databases import one_database
 from tests.samples import LAYERS, singular_values, step_record
 
 API = "/api/v1"
@@ -35,6 +36,7 @@ def recorded(api: TestClient) -> str:
     return run_id
 
 
+@one_database
 def test_presets_are_full_specifications(api: TestClient) -> None:
     presets = {one["name"]: one["spec"] for one in api.get(f"{API}/presets").json()}
     assert presets["demo"]["model"] == {"kind": "mlp", "width": 256, "depth": 3}
@@ -52,6 +54,7 @@ def test_broker_down_is_503_and_a_failed_row(api: TestClient) -> None:
     assert "does not answer" in run["error"]
 
 
+@one_database
 @pytest.mark.parametrize(
     ("body", "parts"),
     [
@@ -270,6 +273,7 @@ def test_system_reports_a_database_that_is_down(api: TestClient, tmp_path: Path)
     assert "\n" not in database["detail"]
 
 
+@one_database
 @pytest.mark.parametrize("query", ["noise=anisotropic", "origin=3&Origin=4", "origin=3&methods=sde"])
 def test_an_unknown_parameter_is_not_ignored(api: TestClient, recorded: str, query: str) -> None:
     answer = api.get(f"{API}/runs/{recorded}/layers/hidden.0/forecast?{query}")
@@ -278,6 +282,7 @@ def test_an_unknown_parameter_is_not_ignored(api: TestClient, recorded: str, que
     assert api.get(f"{API}/presets?x=1").json()["detail"] == "x: unknown parameter; this route has none"
 
 
+@one_database
 def test_every_route_is_documented(api: TestClient) -> None:
     for path, methods in api.get("/openapi.json").json()["paths"].items():
         for method, operation in methods.items():

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, update
 from backend.storage import results, runs, sweeps
 from backend.storage.tables import RunRow, SpectrumRow
 from sigmascope.schemas import SweepSpec
+from tests.databases import one_database
 from tests.samples import LAYERS, step_record
 
 API = "/api/v1"
@@ -147,6 +148,7 @@ def test_a_broker_that_is_down_fails_the_whole_sweep(api: TestClient) -> None:
     assert (run["status"], run["kind"], run["step"]) == ("failed", "sweep", 4)
 
 
+@one_database
 @pytest.mark.parametrize(
     ("change", "parts"),
     [
@@ -177,6 +179,7 @@ def test_bad_sweeps(api: TestClient, change: dict[str, Any], parts: list[str]) -
         assert part in answer.json()["detail"]
 
 
+@one_database
 @pytest.mark.parametrize("field", ["batch_size", "learning_rate"])
 @pytest.mark.parametrize(("written", "read"), [("1e999", "inf"), ("-1e999", "-inf"), ("NaN", "nan")])
 def test_a_value_that_is_not_finite_is_named(api: TestClient, field: str, written: str, read: str) -> None:

@@ -17,6 +17,7 @@ from backend.storage.tables import RunRow
 from sigmascope.client import expand
 from sigmascope.schemas import JobSpec
 from sigmascope.theory.claims import CLAIMS
+from tests.databases import one_database
 from worker.jobs import execute
 
 API = "/api/v1"
@@ -45,6 +46,7 @@ def ran(api: TestClient, settings: Settings, spec: dict[str, Any], *, total: int
     return run_id
 
 
+@one_database
 @pytest.mark.parametrize(
     ("body", "parts"),
     [
@@ -74,6 +76,7 @@ def test_bad_simulations_are_refused_by_name(api: TestClient, body: dict[str, An
         assert part in answer.json()["detail"]
 
 
+@one_database
 @pytest.mark.parametrize(
     ("body", "part"),
     [
