@@ -92,12 +92,18 @@ def forecasts(past: History, origins: range, steps: Steps, values: Values, *, ho
 
 
 def values_at(wanted: Steps, steps: Steps, values: Values) -> Values:
-    """(o, members, k) at the ``wanted`` (o,) steps of ``values`` (members, s, k), linear between two."""
+    """(o, members, k) at the ``wanted`` (o,) steps, of ``values`` (members, s, k) at ``steps`` (s,).
+
+    Their mean is on the line between two looks. Each parts from it as at the nearest look: on lines of their
+    own, members would lie closer together than they do.
+    """
+    mean = values.mean(axis=0)
     place = np.interp(wanted, steps, np.arange(len(steps)))
     before = np.minimum(place.astype(int), len(steps) - 2)
-    share = (place - before)[:, None, None]
-    looks = values.swapaxes(0, 1)
-    return np.asarray((1.0 - share) * looks[before] + share * looks[before + 1])
+    share = (place - before)[:, None]
+    between = (1.0 - share) * mean[before] + share * mean[before + 1]
+    nearest = np.abs(np.subtract.outer(wanted, steps)).argmin(axis=1)
+    return np.asarray(between[:, None] + (values - mean).swapaxes(0, 1)[nearest])
 
 
 def check_data_set(run_id: str, here: str, recorded: str) -> None:

@@ -216,10 +216,10 @@ def test_a_forecast_knows_what_came_since_the_continuations_branched_off() -> No
     np.testing.assert_allclose(median, 400.0, atol=10.0)
 
 
-def test_values_between_two_looks_are_on_the_line_between_them() -> None:
+def test_between_two_looks_the_mean_is_on_a_line_and_members_part_as_at_the_nearest() -> None:
     values = np.array([[[0.0], [4.0], [4.0]], [[1.0], [1.0], [3.0]]])
-    found = values_at(np.array([10, 11, 14, 16]), np.array([10, 14, 16]), values)
-    np.testing.assert_allclose(found[..., 0], [[0, 1], [1, 1], [4, 1], [4, 3]])
+    found = values_at(np.array([10, 11, 13, 14, 16]), np.array([10, 14, 16]), values)
+    np.testing.assert_allclose(found[..., 0], [[0, 1], [0.5, 1.5], [3.5, 0.5], [4, 1], [4, 3]])
 
 
 def test_scores_are_those_of_the_layers_members_and_seed_that_are_asked_for(data: Images) -> None:
