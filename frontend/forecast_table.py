@@ -106,9 +106,11 @@ def summary(scores: Sequence[ForecastScore]) -> str:
     said = f"which is {trust}" if trust else "as it should"
     layers = "1 layer" if len(best) == 1 else f"{len(best)} layers"
     rest = ": the rest is mostly chance" if (continued or 0.0) > (skill or 0.0) else ""
+    among = "Best of those that do not train on," if limit else "Best"
     return (
-        f"Best on average over {layers}: {method_of(name).name}, skill {_skill(skill)} over persistence, "
-        f"{best[0].horizon:,} batches ahead. Its 90 % band holds {_percent(coverage)} of the truths, {said}."
+        f"{among} on average over {layers}: {method_of(name).name}, skill {_skill(skill)} over "
+        f"persistence, {best[0].horizon:,} batches ahead. "
+        f"Its 90 % band holds {_percent(coverage)} of the truths, {said}."
         + (f" {limit}{rest}." if limit else "")
     )
 

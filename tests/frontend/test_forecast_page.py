@@ -127,7 +127,7 @@ class TestSummary:
 
     def test_continued_training_is_the_limit_and_not_the_best(self) -> None:
         said = forecast_table.summary([BASE, score(), score(method=CONTINUED, skill=0.9)])
-        assert "Best on average over 1 layer: damped trend, skill 0.713" in said
+        assert said.startswith("Best of those that do not train on, on average over 1 layer: damped trend, ")
         assert said.endswith("continued with other batches has skill 0.900: the rest is mostly chance.")
         # five members know the limit badly
         below = forecast_table.summary([BASE, score(), score(method=CONTINUED, skill=0.6)])
