@@ -5,8 +5,8 @@ download and, where SIGMASCOPE_DATA_DIR is set, on CIFAR-10 and Shakespeare too.
 matrices with at least 64 singular values. One setting for all; nothing is tuned per run.
 
 No forecast sees anything that came after its origin. ``damped_trend`` sees the past of the values alone, and
-costs next to nothing. ``continued_training`` has the network and the data, and trains ten batches for each
-batch of the run: five continuations of 200 batches from every 100th step.
+costs next to nothing. ``continued_training`` has the network and the data, and trains seven batches for each
+batch of the run: five continuations of 199 batches from every 100th step.
 
     damped_trend_skill_vs_persistence    1 - MAE / MAE(persistence), over the layers of a run
     damped_trend_mae_vs_linear           MAE over that of ``linear``, the same way
@@ -211,16 +211,13 @@ def by_training_on(spec: TrainSpec, files: DataFiles, past: dict[str, History]) 
     """Of each layer, by ``continued_training``."""
     job = ForecastSpec.model_validate({"run": "0" * 10, "horizon": HORIZON, "first_origin": FIRST})
     origins = continued_origins(job, BATCHES)
-    data = data_of(spec, files)
+    data, layers = data_of(spec, files), {name: name.removesuffix(".weight") for name in past}
     found = continued(
-        spec, build_model(spec, data), data, origins=origins, horizon=HORIZON,
-        members=job.members, seed=job.seed,
+        spec, build_model(spec, data), data, kept=dict.fromkeys(layers.values(), K), origins=origins,
+        horizon=HORIZON, members=job.members, seed=job.seed,
     )  # fmt: skip
     assert found is not None  # nobody cancels it
-    return [
-        judge(one, origins, found, name.removesuffix(".weight"), horizon=HORIZON)
-        for name, one in past.items()
-    ]
+    return [judge(one, origins, found, layers[name], horizon=HORIZON) for name, one in past.items()]
 
 
 def measure(report: Report) -> None:

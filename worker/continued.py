@@ -22,7 +22,7 @@ from worker.training import Unwatched, Watcher, train
 
 Values = NDArray[np.float64]
 
-LOOKS = 4  # at the values of a continuation, in a horizon
+LOOKS = 4  # at the values of a continuation, at most, in a horizon
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Continued:
 
     Attributes:
         steps: (s,) that they were looked at, from the one that they branch off at to their last.
-        values: singular values, descending, by layer: (members, s, n).
+        values: the k largest singular values, descending, by layer: (members, s, k).
     """
 
     steps: Steps
@@ -43,6 +43,7 @@ def continued(
     model: nn.Module,
     data: Data,
     *,
+    kept: Mapping[str, int],
     origins: Sequence[range],
     horizon: int,
     members: int,
@@ -50,18 +51,19 @@ def continued(
     check: Callable[[int, Mapping[str, Values]], None] = lambda _step, _now: None,
     goes_on: Callable[[int], bool] = lambda _made: True,
 ) -> list[Continued] | None:
-    """Train a new ``model`` as ``spec`` says, and from the first of each of ``origins`` on ``members`` times.
+    """Train a new ``model`` as ``spec`` says, and from the first of each group of origins ``members`` times.
 
     Every continuation goes on from the weights and the state of the optimizer at that step, at the rates of
     the steps after it, with batches of its own: it sees nothing that the run has seen after that step. What
-    is left of an epoch there is known, and is drawn in another order. It ends a horizon after the last of its
-    origins.
+    is left of an epoch there is known, and is drawn in another order. It ends a horizon after the last of the
+    group.
 
     Args:
         spec: of the run.
         model: as it was before the first batch.
         data: on the device of the model.
-        origins: steps of the run, ascending, together with those that are foreseen by the same continuations.
+        kept: the layers that are looked at, and how many of the largest values of each.
+        origins: groups of consecutive steps of the run, ascending.
         horizon: batches ahead.
         members: continuations of a step.
         seed: of their batches.
@@ -69,14 +71,12 @@ def continued(
         goes_on: is told after each batch how many continuations are done; all ends where it says no.
 
     Returns:
-        One of each of ``origins``; None where ``goes_on`` said no.
+        One for each group of ``origins``; None where ``goes_on`` said no.
 
     Raises:
         DivergedError: the run, or a continuation.
     """
     optimizer = make_optimizer(spec, model)
-    # nobody reads the test split
-    quiet = spec.model_copy(update={"evaluate_every": spec.batches + 1})
     seeds = np.random.default_rng([spec.seed, seed])
     found: list[Continued] = []
     made = reached = 0
@@ -84,29 +84,29 @@ def continued(
     def stops() -> bool:
         return not goes_on(made)
 
-    for some in origins:
-        train_on(quiet, model, data, optimizer, after=reached, until=some[0], stops=stops)
+    for group in origins:
+        train_on(spec, model, data, optimizer, after=reached, until=group[0], stops=stops)
         if stops():
             return None
-        reached = some[0]
-        now = singular_values(spec, model)
+        reached, end = group[0], group[-1] + horizon
+        now = singular_values(spec, model, kept)
         check(reached, now)
-        end = some[-1] + horizon
-        steps = [*range(reached, end, max(1, horizon // LOOKS)), end]
+        steps = [*range(reached, end, -(-horizon // LOOKS)), end]
         paths: list[list[dict[str, Values]]] = []
         for number in seeds.integers(2**31, size=members).tolist():
             ours, stepping = branch(spec, model, optimizer)
-            seen = Looks(spec, ours, at=steps, known=now)
+            seen = Looks(spec, ours, kept, at=steps, known=now)
             batch_of = other_batches(spec, data, after=reached, other=number)
             try:
                 train_on(
-                    quiet, ours, data, stepping, after=reached, until=end, stops=stops, watcher=seen,
+                    spec, ours, data, stepping, after=reached, until=end, stops=stops, watcher=seen,
                     batch_of=batch_of,
                 )  # fmt: skip
             except DivergedError as error:
                 raise DivergedError(
                     f"continued from step {reached} with other batches, training diverges: "
-                    f"{error.__cause__}; score the other methods alone, or a shorter horizon"
+                    f"{error.__cause__}; score the other methods alone, or choose a shorter horizon or a "
+                    "smaller continue_every"
                 ) from error
             if stops():
                 return None
@@ -114,7 +114,7 @@ def continued(
             made += 1
             if stops():
                 return None
-        values = {name: np.array([[one[name] for one in path] for path in paths]) for name in now}
+        values = {name: np.array([[one[name] for one in path] for path in paths]) for name in kept}
         found.append(Continued(np.array(steps), values))
     return found
 
@@ -127,15 +127,21 @@ class Looks(Unwatched):
     """
 
     def __init__(
-        self, spec: TrainSpec, model: nn.Module, *, at: Collection[int], known: dict[str, Values]
+        self,
+        spec: TrainSpec,
+        model: nn.Module,
+        kept: Mapping[str, int],
+        *,
+        at: Collection[int],
+        known: dict[str, Values],
     ) -> None:
-        self._spec, self._model, self._at = spec, model, at
+        self._spec, self._model, self._kept, self._at = spec, model, kept, at
         self.values = [known]
 
     def record(self, step: int, metrics: Mapping[str, float]) -> None:
         """As they are now, where they are wanted."""
         if step in self._at:
-            self.values.append(singular_values(self._spec, self._model))
+            self.values.append(singular_values(self._spec, self._model, self._kept))
 
 
 def branch(
@@ -149,7 +155,7 @@ def branch(
 
 
 def other_batches(spec: TrainSpec, data: Data, *, after: int, other: int) -> Callable[[int], torch.Tensor]:
-    """The samples of each batch after the origin ``after``, by the seed ``other``."""
+    """The samples of each batch after step ``after``, by the seed ``other``."""
 
     def batch_of(step: int) -> torch.Tensor:
         return continued_indices(
@@ -182,12 +188,12 @@ def train_on(
     if left > 0:
         train(
             spec, model, data, watcher=watcher or Unwatched(), stop=stop, optimizer=optimizer, after=after,
-            batch_of=batch_of,
+            batch_of=batch_of, evaluates=False,
         )  # fmt: skip
 
 
-def singular_values(spec: TrainSpec, model: nn.Module) -> dict[str, Values]:
-    """All of every recorded layer, so exact that changes within a few batches are not lost in rounding."""
-    weights = {name: matrix.tensor() for name, matrix in recorded_matrices(spec, model).items()}
-    found = exact_spectra(weights, method="gram64")
-    return {name: one.values.double().numpy() for name, one in found.items()}
+def singular_values(spec: TrainSpec, model: nn.Module, kept: Mapping[str, int]) -> dict[str, Values]:
+    """The largest of each layer, so exact that changes within a few batches are not lost in rounding."""
+    matrices = recorded_matrices(spec, model)
+    found = exact_spectra({name: matrices[name].tensor() for name in kept}, method="gram64")
+    return {name: one.values[: kept[name]].double().numpy() for name, one in found.items()}

@@ -42,8 +42,7 @@ def continued_scores(
 
     def check(step: int, now: Mapping[str, Values]) -> None:
         for name, past in pasts.items():
-            recorded = past.values[step]
-            check_same_run(spec.run, step, name, now[name][: len(recorded)], recorded)
+            check_same_run(spec.run, step, name, now[name], past.values[step])
 
     make_repeatable(device)
     model = build_model(trained, data).to(device)
@@ -52,6 +51,7 @@ def continued_scores(
         trained,
         model,
         data,
+        kept={name: past.values.shape[1] for name, past in pasts.items()},
         origins=origins,
         horizon=spec.horizon,
         members=spec.members,
@@ -69,8 +69,8 @@ def judge(
 ) -> Score:
     """The score on a layer of what continuations ``found`` for each of ``origins``."""
     foreseen = [
-        forecasts(past, some, of.steps, of.values[layer], horizon=horizon)
-        for some, of in zip(origins, found, strict=True)
+        forecasts(past, group, of.steps, of.values[layer], horizon=horizon)
+        for group, of in zip(origins, found, strict=True)
     ]
     steps = np.concatenate(origins)
     return judged(
@@ -79,14 +79,13 @@ def judge(
 
 
 def forecasts(past: History, origins: range, steps: Steps, values: Values, *, horizon: int) -> Values:
-    """(o, k, 5): quantiles by members that were looked at ``steps`` (s,) and had ``values`` (members, s, n).
+    """(o, k, 5): quantiles by members that were looked at ``steps`` (s,) and had ``values`` (members, s, k).
 
     They branch off at the first of ``steps`` and ``origins`` from what was recorded there: a repeated run may
     be a little off.
     """
     recorded = past.values[origins]
-    members = values[..., : recorded.shape[1]]
-    members = members + recorded[0] - members[:, :1]
+    members = values + recorded[0] - values[:, :1]
     meanwhile, ahead = (values_at(np.array(origins) + later, steps, members) for later in (0, horizon))
     return np.maximum(of_members(as_parted(recorded, meanwhile, ahead)), 0.0)
 

@@ -50,11 +50,13 @@ def train(
     optimizer: torch.optim.SGD | None = None,
     after: int = 0,
     batch_of: Callable[[int], torch.Tensor] | None = None,
+    evaluates: bool = True,
 ) -> None:
     """Train by SGD, telling ``watcher`` before the first batch and after every one.
 
-    Evaluations look at a part of a large test split, the last one at all of it. ``stop`` is asked after each
-    batch. The weights do not depend on who watches. Evaluations are in float32, whatever the precision.
+    Evaluations look at a part of a large test split, the last one at all of it; without ``evaluates`` there
+    are none. ``stop`` is asked after each batch. The weights do not depend on who watches. Evaluations are in
+    float32, whatever the precision.
 
     Batches and rates are functions of the step: with ``model`` and ``optimizer`` as they were ``after`` so
     many batches, training goes on as if it had never been interrupted; or by other samples, where
@@ -68,7 +70,7 @@ def train(
     if batch_of is None:
         batch_of = partial(_usual_batch, spec, data.sample_count)
     if after == 0:
-        watcher.record(0, evaluate(model, data, labels=SOME))
+        watcher.record(0, evaluate(model, data, labels=SOME) if evaluates else {})
     for step in range(after + 1, spec.batches + 1):
         started = time.perf_counter()
         rate = learning_rate(spec, step)
@@ -94,7 +96,7 @@ def train(
                 "learning_rate": rate,
                 "seconds": time.perf_counter() - started,
             }
-            if step % spec.evaluate_every == 0 or step == spec.batches:
+            if evaluates and (step % spec.evaluate_every == 0 or step == spec.batches):
                 metrics |= evaluate(model, data, labels=None if step == spec.batches else SOME)
                 if not math.isfinite(metrics["test_loss"]):
                     raise NumericalError(f"the loss on the test split is {metrics['test_loss']}")

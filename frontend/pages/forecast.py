@@ -106,7 +106,7 @@ def _continue_button(spec: ForecastSpec) -> list[html.Button]:
             className="quiet-button",
             title="Score the training itself too: it is repeated, and goes on "
             f"{spec.members} times from every {spec.continue_every:,}th step with other batches, which takes "
-            f"{spec.members * (spec.horizon + spec.continue_every):,} batches for each of these steps.",
+            f"up to {spec.members * (spec.horizon + spec.continue_every):,} batches for each of these steps.",
         )
     ]
 

@@ -125,9 +125,9 @@ class ForecastSpec(Job):
 
     ``continued_training`` scores what knows the network, the data and the optimizer too: the run is repeated
     from its first batch, and goes on from every ``continue_every``-th step ``members`` times with other
-    batches, until ``horizon`` after the last origin before the next such step. That takes ``members`` times
-    ``horizon + continue_every`` batches of training for each of these steps, and shows what can be foreseen
-    at all.
+    batches, until ``horizon`` after the last origin before the next such step. That takes up to ``members``
+    times ``horizon + continue_every`` batches of training for each of these steps, and shows what can be
+    foreseen at all.
     """
 
     kind: Literal["forecast"] = "forecast"

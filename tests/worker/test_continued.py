@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ SPEC = TrainSpec.model_validate(
         "schedule": "cosine", "warmup": 5, "learning_rate": 0.05,
     }
 )  # fmt: skip
+KEPT = {"hidden.0": 24, "head": 10}
 
 
 @pytest.fixture(scope="module")
@@ -44,19 +46,21 @@ def values_after(spec: TrainSpec, data: Images, batches: int) -> dict[str, np.nd
     """Of a run that nobody has touched."""
     model, made = build_model(spec, data), count(1)
     train(spec, model, data, watcher=Unwatched(), stop=lambda: next(made) >= batches)
-    return singular_values(spec, model)
+    return singular_values(spec, model, KEPT)
 
 
 def test_a_run_is_repeated_bit_for_bit_whatever_branches_off(data: Images) -> None:
     origins = [range(10, 11), range(25, 27)]
-    found = continued(SPEC, build_model(SPEC, data), data, origins=origins, horizon=5, members=2, seed=0)
+    found = continued(
+        SPEC, build_model(SPEC, data), data, kept=KEPT, origins=origins, horizon=5, members=2, seed=0
+    )
     assert found is not None
     for some, one in zip(origins, found, strict=True):
         for name, values in values_after(SPEC, data, some[0]).items():
             np.testing.assert_array_equal(one.values[name][:, 0], [values, values])
-    # every fourth of a horizon, to a horizon after the last
-    assert [one.steps.tolist() for one in found] == [[10, 11, 12, 13, 14, 15], [25, 26, 27, 28, 29, 30, 31]]
-    assert found[1].values["hidden.0"].shape == (2, 7, 24)
+    # every quarter of a horizon, to a horizon after the last
+    assert [one.steps.tolist() for one in found] == [[10, 12, 14, 15], [25, 27, 29, 31]]
+    assert found[1].values["hidden.0"].shape == (2, 4, 24)
 
 
 def test_every_continuation_has_batches_of_its_own(data: Images) -> None:
@@ -64,7 +68,7 @@ def test_every_continuation_has_batches_of_its_own(data: Images) -> None:
 
     def last(seed: int, layer: str) -> np.ndarray:
         model = build_model(SPEC, data)
-        found = continued(SPEC, model, data, origins=origins, horizon=10, members=3, seed=seed)
+        found = continued(SPEC, model, data, kept=KEPT, origins=origins, horizon=10, members=3, seed=seed)
         assert found is not None
         return np.concatenate([one.values[layer][:, -1] for one in found])
 
@@ -87,7 +91,9 @@ def test_by_the_same_batches_a_continuation_does_what_the_run_did(
 
     monkeypatch.setattr("worker.continued.continued_indices", same)
     origins = [range(12, 16), range(20, 21)]
-    found = continued(SPEC, build_model(SPEC, data), data, origins=origins, horizon=8, members=2, seed=0)
+    found = continued(
+        SPEC, build_model(SPEC, data), data, kept=KEPT, origins=origins, horizon=8, members=2, seed=0
+    )
     assert found is not None
     for one in found:
         for place, step in enumerate(one.steps.tolist()):
@@ -100,9 +106,12 @@ def test_split_projections_go_by_the_names_they_are_recorded_under(data: Images)
         {"model": {"kind": "vit", "patch": 14, "width": 16, "heads": 2, "layers": 1}, "projections": "both"}
     )
     model = build_model(spec, data)
-    found = continued(spec, model, data, origins=[range(2, 3)], horizon=1, members=2, seed=0)
+    kept = {"blocks.0.qkv": 16, "blocks.0.qkv.q": 8}
+    found = continued(spec, model, data, kept=kept, origins=[range(2, 3)], horizon=1, members=2, seed=0)
     assert found is not None
-    assert {"blocks.0.qkv", "blocks.0.qkv.q"} <= set(found[0].values)
+    assert {name: values.shape for name, values in found[0].values.items()} == {
+        "blocks.0.qkv": (2, 2, 16), "blocks.0.qkv.q": (2, 2, 8),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("after", [3, 33])
@@ -116,7 +125,9 @@ def test_a_cancelled_one_ends_at_once(data: Images, after: int) -> None:
 
     model = build_model(SPEC, data)
     origins = [range(30, 31)]
-    found = continued(SPEC, model, data, origins=origins, horizon=10, members=50, seed=0, goes_on=goes_on)
+    found = continued(
+        SPEC, model, data, kept=KEPT, origins=origins, horizon=10, members=50, seed=0, goes_on=goes_on
+    )
     assert found is None
     assert next(asked) <= after + 3
 
@@ -130,7 +141,7 @@ def test_it_tells_how_many_continuations_are_done(data: Images) -> None:
 
     model = build_model(SPEC, data)
     origins = [range(2, 4), range(4, 5)]
-    continued(SPEC, model, data, origins=origins, horizon=2, members=3, seed=0, goes_on=goes_on)
+    continued(SPEC, model, data, kept=KEPT, origins=origins, horizon=2, members=3, seed=0, goes_on=goes_on)
     assert told == sorted(told)
     assert set(told) == set(range(7))
 
@@ -138,18 +149,36 @@ def test_it_tells_how_many_continuations_are_done(data: Images) -> None:
 def test_a_continuation_that_diverges_says_so(data: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     wild = SPEC.model_copy(update={"learning_rate": 1e9})
     with pytest.raises(DivergedError, match=r"continued from step 1 with other batches, .*: the loss is"):
-        continued(wild, build_model(wild, data), data, origins=[range(1, 2)], horizon=8, members=2, seed=0)
+        continued(
+            wild,
+            build_model(wild, data),
+            data,
+            kept=KEPT,
+            origins=[range(1, 2)],
+            horizon=8,
+            members=2,
+            seed=0,
+        )
 
     # or its last batch leaves weights that are no numbers
-    def broken(_spec: TrainSpec, model: torch.nn.Module) -> dict[str, np.ndarray]:
+    def broken(*given: Any) -> dict[str, np.ndarray]:
         if next(looked):
             raise NumericalError("layer head: 2 of 240 weights are NaN or infinite")
-        return singular_values(_spec, model)
+        return singular_values(*given)
 
     looked = count()
     monkeypatch.setattr("worker.continued.singular_values", broken)
     with pytest.raises(DivergedError, match=r"from step 2 .*: layer head: 2 of 240 weights are NaN"):
-        continued(SPEC, build_model(SPEC, data), data, origins=[range(2, 3)], horizon=1, members=2, seed=0)
+        continued(
+            SPEC,
+            build_model(SPEC, data),
+            data,
+            kept=KEPT,
+            origins=[range(2, 3)],
+            horizon=1,
+            members=2,
+            seed=0,
+        )
 
 
 class TestBatches:
@@ -170,6 +199,8 @@ class TestBatches:
         following = batches(range(11, 21), after=4, other=7)
         assert len(set(following)) == 100
         assert used & set(following)
+        # no batch of the run is drawn again where it ended
+        assert not set(usual[3].tolist()) & set(left)
         # an origin at the end of an epoch leaves a whole one
         assert len(set(batches(range(11, 21), after=10, other=7))) == 100
 
@@ -178,26 +209,44 @@ class TestBatches:
             continued_indices(5, batch_size=6, step=2, seed=0, after=1, other=1)
 
 
-def members_of(path: np.ndarray, some: range, *, horizon: int, off: float = 0.0) -> Continued:
-    """Three that all do what ``path`` (t,) did, ``off`` beside it."""
-    steps = np.arange(some[0], some[-1] + horizon + 1)
-    return Continued(steps, {"head": (path[steps] + off)[None, :, None].repeat(3, axis=0)})
+def members_of(
+    path: np.ndarray, group: range, *, horizon: int, spread: np.ndarray | float = 0.0
+) -> Continued:
+    """Three that do what ``path`` (t,) did, and part from it by ``spread``, of (3, t), from the second on."""
+    steps = np.arange(group[0], group[-1] + horizon + 1)
+    parted = np.broadcast_to(spread, (3, len(path)))[:, steps] * (steps > group[0])
+    return Continued(steps, {"head": (path[steps] + parted)[..., None]})
 
 
 def test_changes_are_foreseen_from_what_was_recorded() -> None:
     """A repeated run that is a little off does not shift the forecast, and it sees nothing that came."""
-    recorded = np.linspace(2.0, 3.0, 101)
+    recorded = np.linspace(2.0, 3.0, 101) ** 2
     origins = [range(50, 51), range(70, 74)]
-    found = [members_of(recorded, some, horizon=2, off=1e-3) for some in origins]
+    # members that come back, whatever parted them, are believed as they are: but for what the run is off
+    spread = np.array([[1.0], [0.0], [-1.0]]) * np.where(np.arange(101) // 2 % 2, 0.1, -0.1)
+    found = [members_of(recorded + 0.2, group, horizon=2, spread=spread) for group in origins]
     score = judge(History.of(recorded[:, None]), origins, found, "head", horizon=2)
     assert (score.method, score.horizon, score.origins) == ("continued_training", 2, 5)
     assert score.mae == pytest.approx(0.0, abs=1e-12)
-    assert score.skill == pytest.approx(1.0)
-    # where something else comes, the forecast is off by as much
+    # where something else comes, the forecast is off by as much, and a value that stays by what came
     other = recorded.copy()
-    other[52] += 0.5
-    told = judge(History.of(other[:, None]), origins[:1], found[:1], "head", horizon=2)
-    assert told.mae == pytest.approx(0.5)
+    other[72:76] += 0.5
+    judged = judge(History.of(other[:, None]), origins, found, "head", horizon=2)
+    held = np.array([50, 70, 71, 72, 73])
+    assert judged.absolute_errors[1] == pytest.approx(np.abs(other[held + 2] - other[held]).sum())
+    alone = judge(History.of(other[:, None]), origins[:1], found[:1], "head", horizon=2)
+    assert alone.mae == pytest.approx(0.0, abs=1e-12)
+    assert judged.mae == pytest.approx(np.array([0.0, 0.5, 0.5, 0.5, 0.5]).mean())
+
+
+def test_no_value_is_foreseen_below_zero() -> None:
+    recorded = np.full(60, 0.1)
+    found = members_of(recorded, range(50, 52), horizon=4, spread=np.array([[0.3], [0.0], [-0.3]]))
+    quantiles = forecasts(
+        History.of(recorded[:, None]), range(50, 52), found.steps, found.values["head"], horizon=4
+    )
+    assert quantiles.min() == 0.0
+    assert quantiles[..., 2] == pytest.approx(0.1)
 
 
 def test_a_forecast_knows_what_came_since_the_continuations_branched_off() -> None:
@@ -241,7 +290,8 @@ def test_scores_are_those_of_the_layers_members_and_seed_that_are_asked_for(data
     with threads_kept():
         (score,) = scored().values()
         model = build_model(SPEC, data)
-        found = continued(SPEC, model, data, origins=origins, horizon=5, members=4, seed=3)
+        kept = {"head": 8}
+        found = continued(SPEC, model, data, kept=kept, origins=origins, horizon=5, members=4, seed=3)
         assert found is not None
         expected = judge(History.of(past), origins, found, "head", horizon=5)
         assert score.mae == pytest.approx(expected.mae, rel=1e-9)
@@ -284,16 +334,52 @@ def test_what_is_refused_is_not_continued_first(data: Images) -> None:
     class RefusedError(Exception):
         pass
 
-    def check(origin: int, now: Mapping[str, np.ndarray]) -> None:
-        np.testing.assert_array_equal(now["head"], values_after(SPEC, data, origin)["head"])
-        asked.append(origin)
-        if origin == 4:
+    def check(step: int, now: Mapping[str, np.ndarray]) -> None:
+        np.testing.assert_array_equal(now["head"], values_after(SPEC, data, step)["head"])
+        asked.append(step)
+        if step == 4:
             raise RefusedError
 
     asked: list[int] = []
     with pytest.raises(RefusedError):
         continued(
-            SPEC, build_model(SPEC, data), data, origins=[range(2, 4), range(4, 5)], horizon=1, members=2,
-            seed=0, check=check,
+            SPEC, build_model(SPEC, data), data, kept=KEPT, origins=[range(2, 4), range(4, 5)], horizon=1,
+            members=2, seed=0, check=check,
         )  # fmt: skip
     assert asked == [2, 4]
+
+
+def test_nobody_reads_the_test_split(data: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where continuations reach the end of the run."""
+    monkeypatch.setattr("worker.training.evaluate", lambda *_given, **_more: pytest.fail("it was read"))
+    found = continued(
+        SPEC, build_model(SPEC, data), data, kept={"head": 2}, origins=[range(36, 39)], horizon=2, members=2,
+        seed=0,
+    )  # fmt: skip
+    assert found is not None
+    assert found[0].values["head"].shape == (2, 5, 2)
+
+
+def test_batches_of_continuations_follow_from_both_seeds_and_none_before_them_comes_again(
+    data: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[dict[str, int]] = []
+
+    def seen(size: int, **given: int) -> torch.Tensor:
+        drawn.append(given)
+        return continued_indices(size, **given)
+
+    monkeypatch.setattr("worker.continued.continued_indices", seen)
+    numbers = []
+    for run_seed, seed in ((0, 0), (1, 0), (0, 1), (0, 0)):
+        drawn.clear()
+        spec = SPEC.model_copy(update={"seed": run_seed})
+        continued(
+            spec, build_model(spec, data), data, kept={"head": 1}, origins=[range(3, 5)], horizon=2,
+            members=2, seed=seed,
+        )  # fmt: skip
+        assert [one["step"] for one in drawn] == [4, 5, 6] * 2
+        assert {(one["after"], one["seed"]) for one in drawn} == {(3, run_seed)}
+        numbers.append(tuple(dict.fromkeys(one["other"] for one in drawn)))
+    assert numbers[0] == numbers[3]
+    assert len({number for pair in numbers for number in pair}) == 6

@@ -33,7 +33,8 @@ def as_parted(now: FloatArray, meanwhile: FloatArray, ahead: FloatArray) -> Floa
     moments, and f_i ``ahead`` (o, M, k) what became of them; b, between 0 and 1, is the least-squares slope
     of f on a about the means over the members, all moments and values together: how much of a difference is
     left. With b = 1 it is the members' changes that are added to ``now``, with b = 0 they are believed as
-    they are.
+    they are. ``of_members`` does not know that b is fitted: where there are but one or two values, its 90 %
+    bands hold 86 to 88 %.
     """
     parted, left = (one - one.mean(axis=-2, keepdims=True) for one in (meanwhile, ahead))
     square = float((parted**2).sum())

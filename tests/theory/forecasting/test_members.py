@@ -30,18 +30,30 @@ def test_one_member_shows_no_spread() -> None:
 
 @pytest.mark.parametrize("left", [0.0, 0.4, 1.0])
 def test_as_much_of_a_difference_is_left_as_members_show(left: float) -> None:
-    """Differences of which the share ``left`` is left, and chance: the conditional mean is s left."""
+    """Differences of which the share ``left`` is left, and chance: the conditional mean is s left.
+
+    All members rise together from moment to moment and from value to value, which says nothing of that.
+    """
     rng = np.random.default_rng(1)
+    rise = np.linspace(0.0, 50.0, 400)[:, None, None] + 10.0 * np.arange(8)
     parted = rng.standard_normal((400, 6, 8))
-    later = 2.0 + left * parted + 0.3 * rng.standard_normal(parted.shape)
-    now, outcome = parted[:, -1], later[:, -1]
-    members = as_parted(now, parted[:, :-1], later[:, :-1])
-    np.testing.assert_allclose(members.mean(axis=(0, 1)), 2.0, atol=0.1)
+    later = left * parted + 0.3 * rng.standard_normal(parted.shape)
+    now, outcome = (rise + parted)[:, -1], (2.0 - 3.0 * rise + later)[:, -1]
+    members = as_parted(now, (rise + parted)[:, :-1], (2.0 - 3.0 * rise + later)[:, :-1])
     # of the mean of five with chance 0.3 each: sqrt(1 + 1/5) times what cannot be foreseen
     error = np.sqrt(((members.mean(axis=1) - outcome) ** 2).mean())
     assert error == pytest.approx(0.3 * np.sqrt(1.2), rel=0.05)
     below = (outcome[..., None] <= of_members(members)).mean(axis=(0, 1))
     np.testing.assert_allclose(below, LEVELS, atol=0.03)
+
+
+def test_all_moments_and_values_share_one_slope() -> None:
+    """What a single one of five members shows is chance mostly."""
+    meanwhile = np.array([[[-1.0, -1.0], [1.0, 1.0]], [[-1.0, -2.0], [1.0, 2.0]]])
+    ahead = np.array([[[-1.0, 0.0], [1.0, 0.0]], [[0.0, -1.0], [0.0, 1.0]]])
+    # (1 + 0 + 0 + 2) / (1 + 1 + 1 + 4) of what parts 1 from the mean 0
+    found = as_parted(np.ones((2, 2)), meanwhile, ahead).mean(axis=1)
+    np.testing.assert_allclose(found, np.full((2, 2), 3 / 7))
 
 
 def test_members_that_have_not_parted_are_followed_in_their_changes() -> None:
