@@ -41,7 +41,7 @@ def test_a_figure_is_made_from_a_run_of_the_service_and_again_from_its_numbers(
 
 def test_the_small_figures_are_judged_from_runs_of_the_service(service: Stack, tmp_path: Path) -> None:
     """Every statement gets a verdict, from numbers that are all there; a run says what its data were."""
-    # a worker takes 6 s to begin a run: the MLP of figure 4 serves three figures, and the sweep has one seed
+    # for speed the MLP of figure 4 serves three figures, and the sweep has one seed
     presets = ("fig4-quick", "fig3-vit-quick", "fig3-gpt-quick")
     with service.client() as client:
         submitted = [client.submit({"preset": name}) for name in presets]
