@@ -49,12 +49,19 @@ def values_after(spec: TrainSpec, data: Images, batches: int) -> dict[str, np.nd
     return singular_values(spec, model, KEPT)
 
 
+def continuations(
+    data: Images, origins: list[range], *, horizon: int, spec: TrainSpec = SPEC, **given: Any
+) -> list[Continued]:
+    """Of a new run, two of each step where nothing else is asked for."""
+    settings = {"kept": KEPT, "members": 2, "seed": 0} | given
+    found = continued(spec, build_model(spec, data), data, origins=origins, horizon=horizon, **settings)
+    assert found is not None
+    return found
+
+
 def test_a_run_is_repeated_bit_for_bit_whatever_branches_off(data: Images) -> None:
     origins = [range(10, 11), range(25, 27)]
-    found = continued(
-        SPEC, build_model(SPEC, data), data, kept=KEPT, origins=origins, horizon=5, members=2, seed=0
-    )
-    assert found is not None
+    found = continuations(data, origins, horizon=5)
     for some, one in zip(origins, found, strict=True):
         for name, values in values_after(SPEC, data, some[0]).items():
             np.testing.assert_array_equal(one.values[name][:, 0], [values, values])
@@ -67,9 +74,7 @@ def test_every_continuation_has_batches_of_its_own(data: Images) -> None:
     origins = [range(10, 11), range(20, 21)]
 
     def last(seed: int, layer: str) -> np.ndarray:
-        model = build_model(SPEC, data)
-        found = continued(SPEC, model, data, kept=KEPT, origins=origins, horizon=10, members=3, seed=seed)
-        assert found is not None
+        found = continuations(data, origins, horizon=10, members=3, seed=seed)
         return np.concatenate([one.values[layer][:, -1] for one in found])
 
     ahead = last(0, "hidden.0")
@@ -91,11 +96,7 @@ def test_by_the_same_batches_a_continuation_does_what_the_run_did(
 
     monkeypatch.setattr("worker.continued.continued_indices", same)
     origins = [range(12, 16), range(20, 21)]
-    found = continued(
-        SPEC, build_model(SPEC, data), data, kept=KEPT, origins=origins, horizon=8, members=2, seed=0
-    )
-    assert found is not None
-    for one in found:
+    for one in continuations(data, origins, horizon=8):
         for place, step in enumerate(one.steps.tolist()):
             for name, values in values_after(SPEC, data, step).items():
                 np.testing.assert_array_equal(one.values[name][:, place], [values, values])
@@ -105,11 +106,9 @@ def test_split_projections_go_by_the_names_they_are_recorded_under(data: Images)
     spec = TrainSpec.model_validate(
         {"model": {"kind": "vit", "patch": 14, "width": 16, "heads": 2, "layers": 1}, "projections": "both"}
     )
-    model = build_model(spec, data)
     kept = {"blocks.0.qkv": 16, "blocks.0.qkv.q": 8}
-    found = continued(spec, model, data, kept=kept, origins=[range(2, 3)], horizon=1, members=2, seed=0)
-    assert found is not None
-    assert {name: values.shape for name, values in found[0].values.items()} == {
+    (found,) = continuations(data, [range(2, 3)], horizon=1, spec=spec, kept=kept)
+    assert {name: values.shape for name, values in found.values.items()} == {
         "blocks.0.qkv": (2, 2, 16), "blocks.0.qkv.q": (2, 2, 8),
     }  # fmt: skip
 
@@ -139,9 +138,7 @@ def test_it_tells_how_many_continuations_are_done(data: Images) -> None:
         told.append(made)
         return True
 
-    model = build_model(SPEC, data)
-    origins = [range(2, 4), range(4, 5)]
-    continued(SPEC, model, data, kept=KEPT, origins=origins, horizon=2, members=3, seed=0, goes_on=goes_on)
+    continuations(data, [range(2, 4), range(4, 5)], horizon=2, members=3, goes_on=goes_on)
     assert told == sorted(told)
     assert set(told) == set(range(7))
 
@@ -149,16 +146,7 @@ def test_it_tells_how_many_continuations_are_done(data: Images) -> None:
 def test_a_continuation_that_diverges_says_so(data: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     wild = SPEC.model_copy(update={"learning_rate": 1e9})
     with pytest.raises(DivergedError, match=r"continued from step 1 with other batches, .*: the loss is"):
-        continued(
-            wild,
-            build_model(wild, data),
-            data,
-            kept=KEPT,
-            origins=[range(1, 2)],
-            horizon=8,
-            members=2,
-            seed=0,
-        )
+        continuations(data, [range(1, 2)], horizon=8, spec=wild)
 
     # or its last batch leaves weights that are no numbers
     def broken(*given: Any) -> dict[str, np.ndarray]:
@@ -169,16 +157,7 @@ def test_a_continuation_that_diverges_says_so(data: Images, monkeypatch: pytest.
     looked = count()
     monkeypatch.setattr("worker.continued.singular_values", broken)
     with pytest.raises(DivergedError, match=r"from step 2 .*: layer head: 2 of 240 weights are NaN"):
-        continued(
-            SPEC,
-            build_model(SPEC, data),
-            data,
-            kept=KEPT,
-            origins=[range(2, 3)],
-            horizon=1,
-            members=2,
-            seed=0,
-        )
+        continuations(data, [range(2, 3)], horizon=1)
 
 
 class TestBatches:
@@ -289,10 +268,7 @@ def test_scores_are_those_of_the_layers_members_and_seed_that_are_asked_for(data
 
     with threads_kept():
         (score,) = scored().values()
-        model = build_model(SPEC, data)
-        kept = {"head": 8}
-        found = continued(SPEC, model, data, kept=kept, origins=origins, horizon=5, members=4, seed=3)
-        assert found is not None
+        found = continuations(data, origins, horizon=5, kept={"head": 8}, members=4, seed=3)
         expected = judge(History.of(past), origins, found, "head", horizon=5)
         assert score.mae == pytest.approx(expected.mae, rel=1e-9)
         assert score.origins == 6
@@ -342,22 +318,15 @@ def test_what_is_refused_is_not_continued_first(data: Images) -> None:
 
     asked: list[int] = []
     with pytest.raises(RefusedError):
-        continued(
-            SPEC, build_model(SPEC, data), data, kept=KEPT, origins=[range(2, 4), range(4, 5)], horizon=1,
-            members=2, seed=0, check=check,
-        )  # fmt: skip
+        continuations(data, [range(2, 4), range(4, 5)], horizon=1, check=check)
     assert asked == [2, 4]
 
 
 def test_nobody_reads_the_test_split(data: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even where continuations reach the end of the run."""
     monkeypatch.setattr("worker.training.evaluate", lambda *_given, **_more: pytest.fail("it was read"))
-    found = continued(
-        SPEC, build_model(SPEC, data), data, kept={"head": 2}, origins=[range(36, 39)], horizon=2, members=2,
-        seed=0,
-    )  # fmt: skip
-    assert found is not None
-    assert found[0].values["head"].shape == (2, 5, 2)
+    (found,) = continuations(data, [range(36, 39)], horizon=2, kept={"head": 2})
+    assert found.values["head"].shape == (2, 5, 2)
 
 
 def test_batches_of_continuations_follow_from_both_seeds_and_none_before_them_comes_again(
@@ -374,10 +343,7 @@ def test_batches_of_continuations_follow_from_both_seeds_and_none_before_them_co
     for run_seed, seed in ((0, 0), (1, 0), (0, 1), (0, 0)):
         drawn.clear()
         spec = SPEC.model_copy(update={"seed": run_seed})
-        continued(
-            spec, build_model(spec, data), data, kept={"head": 1}, origins=[range(3, 5)], horizon=2,
-            members=2, seed=seed,
-        )  # fmt: skip
+        continuations(data, [range(3, 5)], horizon=2, spec=spec, seed=seed)
         assert [one["step"] for one in drawn] == [4, 5, 6] * 2
         assert {(one["after"], one["seed"]) for one in drawn} == {(3, run_seed)}
         numbers.append(tuple(dict.fromkeys(one["other"] for one in drawn)))
